@@ -1,0 +1,424 @@
+package footbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/match"
+)
+
+// A Bus routes the events that are published on it to the targets of the rules they
+// match. All its methods may be called from any number of goroutines, handlers
+// included, but for Wait and Close, which a handler of the bus cannot wait for.
+type Bus struct {
+	options    Options // defaults filled in
+	invalid    error   // what is wrong with the options; nil: nothing
+	log        *slog.Logger
+	dispatcher *dispatch.Dispatcher
+	counters   counters
+	closed     atomic.Bool
+
+	attempts     context.Context // ends when the bus is closed by force: of attempts
+	stopAttempts context.CancelCauseFunc
+	letters      context.Context // ends when that closing has had its time: of DLQs
+	stopLetters  context.CancelCauseFunc
+
+	matcher match.Set[*rule] // of the rules that are enabled
+
+	mu    sync.Mutex // guards the field below, and changes of matcher
+	rules map[string]*rule
+}
+
+// Options are what a [Bus] is made with. The zero value of each field is its default.
+type Options struct {
+	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
+	Account string // of events that name none, and in ARNs; "000000000000"
+	Region  string // likewise; "us-east-1"
+
+	Retry       RetryPolicy  // of targets that name none; nil: Backoff{}
+	DLQ         DLQ          // of targets that name none; nil: none, and what cannot be delivered is reported as lost
+	Concurrency int          // of targets that name none; 0: 16
+	Queue       int          // of targets that name none; 0: 65,536
+	Backlog     int          // of targets that name none; 0: 65,536
+	Middleware  []Middleware // around every attempt, the first outermost
+	Observer    *Observer    // nil: none
+	Logger      *slog.Logger // nil: discards
+}
+
+// Defaults of Options.
+const (
+	DefaultName        = "default"
+	DefaultAccount     = "000000000000"
+	DefaultRegion      = "us-east-1"
+	DefaultConcurrency = 16
+	DefaultQueue       = 65536
+	DefaultBacklog     = 65536
+)
+
+// ErrClosed is returned by a bus that was closed.
+var ErrClosed = errors.New("bus is closed")
+
+// ErrInHandler is returned by Wait and Close when their context is that of a handler
+// of the same bus: they would wait for that handler, and it for them.
+var ErrInHandler = errors.New("called by a handler of the bus, which would wait for itself")
+
+// An OptionError says which option is wrong. New cannot return it; it is what the
+// bus's methods return instead.
+type OptionError struct {
+	Field  string // of Options, such as "Queue"
+	Reason string
+}
+
+func (e *OptionError) Error() string { return "footbridge: Options." + e.Field + ": " + e.Reason }
+
+// A QueueFullError says which target had no room for an event. Nothing of the event
+// was delivered.
+type QueueFullError struct{ Rule, Target string }
+
+func (e *QueueFullError) Error() string {
+	return fmt.Sprintf("footbridge: queue of target %s of rule %s is full", e.Target, e.Rule)
+}
+
+// Is reports whether target is [ErrQueueFull].
+func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
+
+// ErrQueueFull is what every [QueueFullError] is.
+var ErrQueueFull = errors.New("queue is full")
+
+// New returns a bus without rules. opts may be nil. What is wrong with opts is
+// returned, as an *OptionError, by PutRule and by all that publish.
+func New(opts *Options) *Bus {
+	b := &Bus{dispatcher: dispatch.New(), rules: make(map[string]*rule)}
+	if opts != nil {
+		b.options = *opts
+	}
+	b.invalid = b.options.check()
+	b.options.fill()
+	b.log = b.options.Logger
+	b.attempts, b.stopAttempts = context.WithCancelCause(context.Background())
+	b.letters, b.stopLetters = context.WithCancelCause(context.Background())
+	return b
+}
+
+func (o *Options) check() error {
+	for _, n := range [...]struct {
+		field string
+		n     int
+	}{{"Concurrency", o.Concurrency}, {"Queue", o.Queue}, {"Backlog", o.Backlog}} {
+		if n.n < 0 {
+			return &OptionError{n.field, fmt.Sprintf("want 0 or more, got %d", n.n)}
+		}
+	}
+	if strings.ContainsFunc(o.Name, func(r rune) bool { return nameReason(string(r)) != "" }) || len(o.Name) > 256 {
+		return &OptionError{"Name", fmt.Sprintf(`want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got %q`, o.Name)}
+	}
+	if slices.ContainsFunc(o.Middleware, func(m Middleware) bool { return m == nil }) {
+		return &OptionError{"Middleware", "want functions, got nil"}
+	}
+	e := Event{Source: "-", DetailType: "-", Detail: []byte("{}"), Account: o.Account, Region: o.Region}
+	var invalid *EventError
+	if errors.As(e.check(), &invalid) {
+		return &OptionError{invalid.Field, invalid.Reason}
+	}
+	return nil
+}
+
+func (o *Options) fill() {
+	setDefault := func(s *string, value string) {
+		if *s == "" {
+			*s = value
+		}
+	}
+	setDefault(&o.Name, DefaultName)
+	setDefault(&o.Account, DefaultAccount)
+	setDefault(&o.Region, DefaultRegion)
+	o.Concurrency = orZero(o.Concurrency, DefaultConcurrency)
+	o.Queue = orZero(o.Queue, DefaultQueue)
+	o.Backlog = orZero(o.Backlog, DefaultBacklog)
+	if o.Retry == nil {
+		o.Retry = Backoff{}
+	}
+	if o.Observer == nil {
+		o.Observer = &Observer{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Name returns the bus's name.
+func (b *Bus) Name() string { return b.options.Name }
+
+// arn returns the ARN of a resource of the bus: kind "rule" and a rule's name, say.
+// On other buses than the default one its name stands between the two.
+func (b *Bus) arn(kind, name string) string {
+	if b.options.Name != DefaultName {
+		name = b.options.Name + "/" + name
+	}
+	return fmt.Sprintf("arn:aws:events:%s:%s:%s/%s", b.options.Region, b.options.Account, kind, name)
+}
+
+// Publish accepts an event for every target of every rule that it matches, or, with
+// an error, for none, and returns the event's ID. It does not wait until they have
+// handled it.
+//
+// The error is an *EventError, a *QueueFullError or an *OptionError, or it wraps
+// [ErrClosed] or the context's error. The context bounds how long Publish waits for
+// room in queues; its values reach the handlers, its cancellation does not.
+//
+// An event that matches no rule is accepted, and counted as unmatched.
+func (b *Bus) Publish(ctx context.Context, e Event) (id string, err error) {
+	return b.publish(ctx, e, publication{})
+}
+
+// PublishNotify is Publish, and calls done once when every matched target is decided:
+// at once if there is none. done is called by a worker, which it should not hold up,
+// or by the publisher; with an error it is not called.
+func (b *Bus) PublishNotify(ctx context.Context, e Event, done func(Outcome)) (id string, err error) {
+	return b.publish(ctx, e, publication{done: done})
+}
+
+// Deliver is Publish, and waits until every matched target is decided. If ctx ends
+// first it returns the outcome's EventID alone with ctx's error; the deliveries go on.
+// A handler that delivers to its own target waits in vain if its Concurrency is used up.
+func (b *Bus) Deliver(ctx context.Context, e Event) (Outcome, error) {
+	done := make(chan Outcome, 1)
+	id, err := b.PublishNotify(ctx, e, func(o Outcome) { done <- o })
+	if err != nil {
+		return Outcome{}, err
+	}
+	select {
+	case o := <-done:
+		return o, nil
+	case <-ctx.Done():
+		return Outcome{EventID: id}, fmt.Errorf("footbridge: deliver: %w", ctx.Err())
+	}
+}
+
+// An Outcome says how an event ended at each target.
+type Outcome struct {
+	EventID string
+	Targets []TargetOutcome // by rule, in the order of its targets
+}
+
+// Err returns nil if every target was delivered to, else what became of the others.
+func (o Outcome) Err() error {
+	var errs []error
+	for _, t := range o.Targets {
+		if t.Result != Delivered {
+			errs = append(errs, fmt.Errorf("footbridge: event %s: target %s of rule %s: %s: %w", o.EventID, t.Target, t.Rule, t.Result, t.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A TargetOutcome says how an event ended at one target.
+type TargetOutcome struct {
+	Rule, Target string
+	Result       Result
+	Attempts     int
+	Err          error // of the last attempt, or why there was none; nil if delivered
+}
+
+// A Result is an end of a delivery.
+type Result int
+
+const (
+	Delivered    Result = iota + 1 // the handler returned nil
+	DeadLettered                   // a DLQ has it
+	Lost                           // there is no DLQ, or it failed for good
+)
+
+func (r Result) String() string {
+	switch r {
+	case Delivered:
+		return "delivered"
+	case DeadLettered:
+		return "dead-lettered"
+	case Lost:
+		return "lost"
+	}
+	return fmt.Sprintf("Result(%d)", int(r))
+}
+
+// A publication is how an event is published.
+type publication struct {
+	forwarded bool          // it comes from another bus
+	to        *DeadLetter   // it goes to this letter's target alone
+	done      func(Outcome) // nil: no one asks
+}
+
+// publish is what all that publish have in common.
+func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
+	if b.invalid != nil {
+		return "", b.invalid
+	}
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("footbridge: publish: %w", err)
+	}
+	if b.closed.Load() {
+		return "", fmt.Errorf("footbridge: publish: %w", ErrClosed)
+	}
+	if err := e.check(); err != nil {
+		return "", err
+	}
+	b.complete(&e)
+	a := &accepted{bus: b, event: e, values: valuesOf(ctx), forwarded: p.forwarded, done: p.done}
+	if err := b.accept(ctx, a, p); err != nil {
+		return "", err
+	}
+	return e.ID, nil
+}
+
+// complete fills in what the publisher left to the bus.
+func (b *Bus) complete(e *Event) {
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if e.Account == "" {
+		e.Account = b.options.Account
+	}
+	if e.Region == "" {
+		e.Region = b.options.Region
+	}
+}
+
+// accept hands a to its targets, all or none. While it waits for room the rules may
+// change: what counts are those at the moment of acceptance.
+func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
+	prepare := func() ([]dispatch.Delivery, error) { return a.prepare(p.to) }
+	for {
+		batch, err := prepare()
+		if err != nil {
+			return err
+		}
+		err = b.dispatcher.Reserve(batch, false)
+		var full *dispatch.FullError
+		if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.forwarded {
+			if inHandler(ctx) || dispatch.InWorker() {
+				err = b.dispatcher.Reserve(batch, true)
+			} else {
+				batch, err = b.dispatcher.ReserveWait(ctx, full.Queue, prepare, a.logSlow)
+			}
+		}
+		switch {
+		case err == nil:
+			b.published(a, p)
+			b.dispatcher.Put(batch)
+			return nil
+		case errors.Is(err, dispatch.ErrRetired):
+			continue // a rule was removed between the match and here
+		case errors.Is(err, dispatch.ErrClosed):
+			return fmt.Errorf("footbridge: publish: %w", ErrClosed)
+		case errors.As(err, &full):
+			return a.fullError(full.Queue)
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return fmt.Errorf("footbridge: publish: waiting for room: %w", err)
+		}
+		return err
+	}
+}
+
+// published counts and tells that a is accepted, before any of it is delivered.
+func (b *Bus) published(a *accepted, p publication) {
+	c, o := &b.counters, b.options.Observer
+	c.deliveries.Add(a.left.Load())
+	if p.to == nil {
+		c.published.Add(1)
+		c.triggeredRules.Add(int64(a.rules))
+		info := PublishInfo{Event: a.event, Rules: a.rules, Targets: int(a.left.Load())}
+		call(b, o.Published, info)
+		if a.rules == 0 {
+			c.unmatched.Add(1)
+			call(b, o.Unmatched, info)
+		}
+	}
+	if a.left.Load() == 0 {
+		a.finish()
+	}
+}
+
+// Wait returns when everything accepted is decided, what handlers have published
+// before they returned included. The error wraps the context's, or [ErrInHandler].
+func (b *Bus) Wait(ctx context.Context) error {
+	if b.isHandlers(ctx) {
+		return fmt.Errorf("footbridge: wait: %w", ErrInHandler)
+	}
+	if err := b.dispatcher.Wait(ctx); err != nil {
+		return fmt.Errorf("footbridge: wait: %w", err)
+	}
+	return nil
+}
+
+// closeGrace is how long a Close whose context has ended waits for handlers to
+// return. DLQs have twice that to take letters.
+const closeGrace = 5 * time.Second
+
+// Close refuses new events from now on, and returns when everything accepted is
+// decided. That includes retries, at the times their policies gave.
+//
+// When ctx ends first, nothing more is attempted: what waits becomes dead letters
+// with the code [CodeBusClosed], and the contexts of running attempts end. Handlers
+// have five seconds more to return; deliveries whose handlers do not are dead letters,
+// too, and what these handlers return does not count. DLQs have ten seconds in all.
+// Then Close returns a *CloseError that says how many there were.
+//
+// Close may be called again. It returns [ErrInHandler] if ctx is that of one of the
+// bus's handlers.
+func (b *Bus) Close(ctx context.Context) error {
+	if b.isHandlers(ctx) {
+		return fmt.Errorf("footbridge: close: %w", ErrInHandler)
+	}
+	b.mu.Lock() // no rule comes behind this
+	b.closed.Store(true)
+	b.mu.Unlock()
+	if b.dispatcher.Close(ctx) == nil {
+		b.stopAttempts(ErrClosed)
+		b.stopLetters(ErrClosed)
+		return nil
+	}
+	c := &b.counters
+	e := &CloseError{Err: ctx.Err(), DeadLettered: -c.deadLettered.Load(), Lost: -c.lost.Load()}
+	grace, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	defer time.AfterFunc(2*closeGrace, func() { b.stopLetters(ErrClosed) }).Stop()
+	b.stopAttempts(ErrClosed)
+	b.dispatcher.Abort()
+	if b.dispatcher.Wait(grace) != nil {
+		e.Running = int64(b.dispatcher.Undecided())
+		b.dispatcher.AbandonRunning()
+	}
+	b.stopLetters(ErrClosed)
+	e.DeadLettered += c.deadLettered.Load()
+	e.Lost += c.lost.Load()
+	if e.DeadLettered+e.Lost == 0 {
+		return nil
+	}
+	return e
+}
+
+// A CloseError says what a Close gave up when its context ended.
+type CloseError struct {
+	DeadLettered int64 // deliveries that became dead letters
+	Lost         int64 // deliveries that no DLQ took
+	Running      int64 // of both, those whose handlers have not returned
+	Err          error // the context's
+}
+
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("footbridge: close: %v: %d deliveries dead-lettered, %d lost; %d of them still running",
+		e.Err, e.DeadLettered, e.Lost, e.Running)
+}
+
+func (e *CloseError) Unwrap() error { return e.Err }

@@ -1,0 +1,209 @@
+package footbridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+	"unicode/utf8"
+
+	"github.com/footbridge-go/footbridge/internal/match"
+)
+
+// MaxDetailDepth is how many levels of objects and arrays a Detail may nest. It is
+// the service's limit.
+const MaxDetailDepth = 1000
+
+// An Event is what is published: EventBridge's envelope, as a struct.
+//
+// Source, DetailType and Detail are needed; [Bus.Publish] fills in what else is
+// zero. An event is shared by the publisher and all targets it reaches: once it is
+// published, neither may change what Resources and Detail refer to.
+type Event struct {
+	ID         string          // zero: a random UUID
+	Source     string          // who publishes, such as "com.example.orders"
+	DetailType string          // what happened, such as "Order Placed"
+	Time       time.Time       // when; zero: now. The envelope has whole seconds, in UTC
+	Account    string          // zero: the bus's
+	Region     string          // zero: the bus's
+	Resources  []string        // ARNs that the event is about; may be empty
+	Detail     json.RawMessage // a JSON object
+	ReplayName string          // of the replay that published the event; zero: none
+}
+
+// NewEvent returns an event whose Detail is detail's JSON. The error is an
+// *EventError if that cannot be made or is not an object.
+func NewEvent(source, detailType string, detail any) (Event, error) {
+	data, err := json.Marshal(detail)
+	if err != nil {
+		return Event{}, &EventError{Field: "Detail", Reason: "Detail cannot be marshalled", Err: err}
+	}
+	if data[0] != '{' {
+		return Event{}, &EventError{Field: "Detail", Reason: fmt.Sprintf("Detail is malformed: want a JSON object, got %.40s", data)}
+	}
+	return Event{Source: source, DetailType: detailType, Detail: data}, nil
+}
+
+// Decode unmarshals Detail into v, as [json.Unmarshal] does.
+func (e Event) Decode(v any) error {
+	if err := json.Unmarshal(e.Detail, v); err != nil {
+		return fmt.Errorf("footbridge: detail of event %s (%s): %w", e.ID, e.DetailType, err)
+	}
+	return nil
+}
+
+// MarshalJSON returns the envelope as the service delivers it: compact, with its
+// key order, a "resources" that is never null and a time in whole seconds UTC.
+// Nothing is escaped for HTML. (json.Marshal does escape what it gets from here.)
+func (e Event) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 256+len(e.Detail))
+	b = appendMember(b, `{"version":"0","id":`, e.ID)
+	b = appendMember(b, `,"detail-type":`, e.DetailType)
+	b = appendMember(b, `,"source":`, e.Source)
+	b = appendMember(b, `,"account":`, e.Account)
+	b = append(b, `,"time":"`...)
+	b = e.Time.UTC().AppendFormat(b, match.TimeFormat)
+	b = appendMember(b, `","region":`, e.Region)
+	if e.ReplayName != "" {
+		b = appendMember(b, `,"replay-name":`, e.ReplayName)
+	}
+	b = append(b, `,"resources":[`...)
+	for i, r := range e.Resources {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendMember(b, "", r)
+	}
+	b = append(b, `],"detail":`...)
+	detail := bytes.NewBuffer(b)
+	if len(e.Detail) == 0 {
+		detail.WriteString("null")
+	} else if err := json.Compact(detail, e.Detail); err != nil {
+		return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	}
+	detail.WriteByte('}')
+	return detail.Bytes(), nil
+}
+
+// appendMember appends key as it is, and value as a JSON string.
+func appendMember(b []byte, key, value string) []byte {
+	b = append(b, key...)
+	b = append(b, '"')
+	for i, r := range value {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < ' ':
+			b = fmt.Appendf(b, `\u%04x`, r)
+		case r == utf8.RuneError:
+			b = append(b, "\uFFFD"...) // also for a byte that is not UTF-8, which JSON cannot hold
+		default:
+			b = append(b, value[i:i+utf8.RuneLen(r)]...)
+		}
+	}
+	return append(b, '"')
+}
+
+// UnmarshalJSON reads an envelope. Keys that it does not know are ignored.
+func (e *Event) UnmarshalJSON(data []byte) error {
+	var envelope struct {
+		ID         string          `json:"id"`
+		Source     string          `json:"source"`
+		DetailType string          `json:"detail-type"`
+		Time       time.Time       `json:"time"`
+		Account    string          `json:"account"`
+		Region     string          `json:"region"`
+		Resources  []string        `json:"resources"`
+		Detail     json.RawMessage `json:"detail"`
+		ReplayName string          `json:"replay-name"`
+	}
+	if err := json.Unmarshal(data, &envelope); err != nil {
+		return fmt.Errorf("footbridge: event envelope: %w", err)
+	}
+	*e = Event(envelope)
+	return nil
+}
+
+// An EventError says why an event was refused. Nothing of it was delivered.
+type EventError struct {
+	Field  string // of Event, such as "Source"
+	Reason string
+	Err    error // what is wrong with the JSON of Detail, and where; may be nil
+}
+
+func (e *EventError) Error() string {
+	s := fmt.Sprintf("footbridge: Parameter %s is not valid. Reason: %s", e.Field, e.Reason)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *EventError) Unwrap() error { return e.Err }
+
+const detailMalformed = "Detail is malformed" // the service's words
+
+func required(field string) *EventError {
+	return &EventError{Field: field, Reason: field + " is a required argument."}
+}
+
+// check returns an *EventError unless e may be published. What is wrong with the
+// JSON of Detail is found later, when it is matched.
+func (e *Event) check() error {
+	switch {
+	case e.Source == "":
+		return required("Source")
+	case e.DetailType == "":
+		return required("DetailType")
+	case len(e.Detail) == 0:
+		return required("Detail")
+	}
+	text := [...]struct{ field, value string }{
+		{"Source", e.Source}, {"DetailType", e.DetailType}, {"ID", e.ID}, {"Account", e.Account}, {"Region", e.Region}, {"ReplayName", e.ReplayName},
+	}
+	for _, f := range text {
+		if !utf8.ValidString(f.value) {
+			return &EventError{Field: f.field, Reason: fmt.Sprintf("want UTF-8, got %q", f.value)}
+		}
+	}
+	for i, r := range e.Resources {
+		if !utf8.ValidString(r) {
+			return &EventError{Field: fmt.Sprintf("Resources[%d]", i), Reason: fmt.Sprintf("want UTF-8, got %q", r)}
+		}
+	}
+	return nil
+}
+
+// fields returns the event as the matcher takes it.
+func (e *Event) fields() *match.Fields {
+	return &match.Fields{
+		ID: e.ID, DetailType: e.DetailType, Source: e.Source, Account: e.Account, Region: e.Region,
+		ReplayName: e.ReplayName, Time: e.Time, Resources: e.Resources, Detail: e.Detail,
+	}
+}
+
+// newID returns a random UUID (version 4, RFC 9562). An ID is no secret: the
+// runtime's generator, ChaCha8 seeded by the system, is random enough and costs a
+// tenth of reading the system's.
+func newID() string {
+	const digits = "0123456789abcdef"
+	hi, lo := rand.Uint64(), rand.Uint64()
+	hi = hi&^0xf000 | 0x4000
+	lo = lo&^(3<<62) | 1<<63
+	var id [36]byte
+	at := 0
+	for i := range 32 {
+		if i == 8 || i == 12 || i == 16 || i == 20 {
+			id[at] = '-'
+			at++
+		}
+		half := hi
+		if i >= 16 {
+			half = lo
+		}
+		id[at] = digits[half>>(60-4*(i%16))&0xf]
+		at++
+	}
+	return string(id[:])
+}

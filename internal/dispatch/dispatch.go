@@ -1,0 +1,296 @@
+// Package dispatch runs deliveries: it queues them, attempts them with bounded
+// concurrency, and holds those that are to be attempted again. It is the only
+// place that starts goroutines, and it knows nothing of events or JSON.
+//
+// A [Dispatcher] belongs to a bus, a [Queue] to a target. A [Work] is one delivery
+// and is always in exactly one of these states:
+//
+//	Reserve ---> waiting ----> running ----> decided
+//	                ^             | Again
+//	                +- retrying <-+
+//
+// A forced close leads from waiting, retrying and at last running to decided by way
+// of Abandon; so does a queue or a backlog that is full. Decided is final and
+// counted once.
+//
+// Locks: Dispatcher.mu and each Queue.mu. While one is held no other is taken and
+// no method of a Work runs.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Work is one delivery.
+type Work interface {
+	// Attempt makes one attempt, on a worker's goroutine. It decides the work or
+	// sets v.Again. It does not panic, but a handler may end the goroutine
+	// (runtime.Goexit): what is in v by then holds.
+	Attempt(v *Verdict)
+	// Abandon decides the work without a further attempt. With Unfinished an
+	// attempt is still running, and whichever decides first counts.
+	Abandon(Reason)
+}
+
+// A Verdict is what an attempt came to. The zero value says that the work is decided.
+type Verdict struct {
+	Again bool          // attempt it again,
+	Delay time.Duration // after this
+}
+
+// A Reason says why a work is decided without a further attempt.
+type Reason int
+
+const (
+	QueueFull   Reason = iota // its queue has no room and overflows
+	BacklogFull               // too many deliveries of its queue wait for a retry
+	Closed                    // the dispatcher is closed by force
+	Unfinished                // likewise, and its attempt did not return in time
+)
+
+// ErrClosed is returned for work that comes after Close.
+var ErrClosed = errors.New("closed")
+
+// ErrRetired is returned for a batch with a queue that takes no more deliveries. Who
+// finds out again where the batch is to go will not meet that queue.
+var ErrRetired = errors.New("queue retired")
+
+var errFull = errors.New("queue full")
+
+// A FullError names a queue that has no room.
+type FullError struct{ Queue *Queue }
+
+func (e *FullError) Error() string { return errFull.Error() }
+
+// A Dispatcher keeps the books of a bus's deliveries and the timer of those that
+// wait for a retry. An idle one has no goroutine and no running timer.
+type Dispatcher struct {
+	undecided atomic.Int64  // works accepted and not decided
+	closed    atomic.Bool   // nothing more is accepted
+	aborted   atomic.Bool   // nothing more is attempted
+	closing   chan struct{} // closed with the first Close
+
+	mu        sync.Mutex // guards the fields below
+	queues    map[*Queue]struct{}
+	waiters   []chan struct{} // of Wait: closed when undecided comes to zero
+	retries   retryHeap
+	scheduled uint64      // retries put in so far
+	timer     *time.Timer // nil until the first retry
+}
+
+// New returns a dispatcher without queues.
+func New() *Dispatcher {
+	return &Dispatcher{closing: make(chan struct{}), queues: make(map[*Queue]struct{})}
+}
+
+// A Delivery is a Work on its way into a queue. With Ordered, works of the same Key
+// are attempted one at a time, in the order in which they were accepted.
+type Delivery struct {
+	Queue   *Queue
+	Work    Work
+	Key     string
+	Ordered bool
+
+	overflowed bool // found its queue full, and is to be abandoned
+}
+
+// Reserve accepts every delivery of batch or, with an error, none: [ErrClosed],
+// [ErrRetired], or a *FullError for a queue that has no room and does not overflow.
+// With force there is always room where a publisher would wait. What is accepted must be handed to Put.
+//
+// Room is reserved in one queue after the other and given back if one has none: no
+// publisher holds room while it waits for more.
+func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
+	for i := range batch {
+		e := &batch[i]
+		err := e.Queue.reserve(force)
+		e.overflowed = err == errFull && e.Queue.Overflow() == Abandon
+		if err != nil && !e.overflowed {
+			release(batch[:i])
+			if err == errFull {
+				err = &FullError{e.Queue}
+			}
+			return err
+		}
+	}
+	// Either Close finds these works in the books, or they find that it was called.
+	d.undecided.Add(int64(len(batch)))
+	if d.closed.Load() {
+		d.decided(len(batch))
+		release(batch)
+		return ErrClosed
+	}
+	return nil
+}
+
+// Put puts what Reserve has accepted into its queues.
+func (d *Dispatcher) Put(batch []Delivery) {
+	for i := range batch {
+		if e := &batch[i]; e.overflowed {
+			e.Work.Abandon(QueueFull)
+			d.decided(1)
+		} else {
+			e.Queue.put(e)
+		}
+	}
+}
+
+// release gives back the room that was reserved for batch.
+func release(batch []Delivery) {
+	for i := range batch {
+		if !batch[i].overflowed {
+			batch[i].Queue.unreserve()
+		}
+	}
+}
+
+// ReserveWait is what follows a Reserve that found full full: it waits for room and
+// tries again, with the batch made anew each time, until all is accepted, ctx ends
+// or the dispatcher is closed. It calls slow once if it has waited for long.
+func (d *Dispatcher) ReserveWait(ctx context.Context, full *Queue, prepare func() ([]Delivery, error), slow func(*Queue)) ([]Delivery, error) {
+	long := time.NewTimer(slowAfter)
+	defer long.Stop()
+	for {
+		if err := d.waitForRoom(ctx, full, long.C, slow); err != nil {
+			full.passRoom()
+			return nil, err
+		}
+		batch, err := prepare()
+		if err == nil {
+			err = d.Reserve(batch, false)
+		}
+		full.passRoom()
+		var again *FullError
+		if !errors.As(err, &again) || again.Queue.Overflow() == Reject {
+			return batch, err
+		}
+		full = again.Queue
+	}
+}
+
+// slowAfter is how long a publisher waits for room before that is logged.
+const slowAfter = 5 * time.Second
+
+func (d *Dispatcher) waitForRoom(ctx context.Context, q *Queue, long <-chan time.Time, slow func(*Queue)) error {
+	room := q.roomSignal()
+	for {
+		select {
+		case <-room:
+			return nil
+		case <-ctx.Done():
+			q.forget(room)
+			return ctx.Err()
+		case <-d.closing:
+			q.forget(room)
+			return ErrClosed
+		case <-long:
+			slow(q)
+		}
+	}
+}
+
+// decided counts n works as decided.
+func (d *Dispatcher) decided(n int) {
+	if d.undecided.Add(-int64(n)) > 0 {
+		return
+	}
+	d.mu.Lock()
+	waiters := d.waiters
+	d.waiters = nil
+	d.mu.Unlock()
+	for _, w := range waiters {
+		close(w)
+	}
+}
+
+// Undecided returns how many accepted works are not decided.
+func (d *Dispatcher) Undecided() int { return int(d.undecided.Load()) }
+
+// Wait returns when there was a moment at which nothing accepted was undecided, or
+// with ctx.Err() when ctx ends.
+func (d *Dispatcher) Wait(ctx context.Context) error {
+	d.mu.Lock()
+	// A work decided behind this look finds the waiter, since it takes the lock
+	// after it has counted down to zero.
+	if d.undecided.Load() == 0 {
+		d.mu.Unlock()
+		return nil
+	}
+	w := make(chan struct{})
+	d.waiters = append(d.waiters, w)
+	d.mu.Unlock()
+	select {
+	case <-w:
+		return nil
+	case <-ctx.Done():
+		d.mu.Lock()
+		d.waiters = slices.DeleteFunc(d.waiters, func(c chan struct{}) bool { return c == w })
+		d.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// Close refuses new work from now on and publishers that wait, and returns when all
+// accepted work is decided or with ctx.Err() when ctx ends. It may be called again.
+func (d *Dispatcher) Close(ctx context.Context) error {
+	d.refuse()
+	return d.Wait(ctx)
+}
+
+func (d *Dispatcher) refuse() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed.Swap(true) {
+		close(d.closing)
+	}
+}
+
+// Abort abandons what waits, for a worker or for a retry. What runs goes on, and is
+// abandoned when it asks to be attempted again.
+func (d *Dispatcher) Abort() {
+	d.refuse()
+	d.aborted.Store(true)
+	d.mu.Lock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	retries := d.retries
+	d.retries = nil
+	d.mu.Unlock()
+	for _, r := range retries {
+		r.queue.putBack(r.item) // which abandons it
+	}
+	for _, q := range d.allQueues() {
+		d.abandon(q.drain(), Closed)
+	}
+}
+
+// AbandonRunning abandons the works whose attempts are running. The attempts go on;
+// what they come to does not count.
+func (d *Dispatcher) AbandonRunning() {
+	for _, q := range d.allQueues() {
+		d.abandon(q.orphan(), Unfinished)
+	}
+}
+
+func (d *Dispatcher) abandon(works []Work, r Reason) {
+	for _, w := range works {
+		w.Abandon(r)
+		d.decided(1)
+	}
+}
+
+func (d *Dispatcher) allQueues() []*Queue {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := make([]*Queue, 0, len(d.queues))
+	for q := range d.queues {
+		all = append(all, q)
+	}
+	return all
+}

@@ -1,0 +1,113 @@
+package footbridge
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// An Observer is told what a bus does. Any of its functions may be nil. They are
+// called where the thing happens, on publishers' and workers' goroutines, by any
+// number of them at once: they should be quick. They must not wait for the bus. A
+// panic in one is logged and otherwise ignored.
+type Observer struct {
+	Published    func(PublishInfo) // an event was accepted
+	Unmatched    func(PublishInfo) // an event was accepted and matches no rule
+	Attempted    func(AttemptInfo) // an attempt came back
+	Delivered    func(Delivery)    // a handler returned nil: that ends the delivery
+	DeadLettered func(DeadLetter)  // a DLQ took a letter: that ends the delivery
+	Lost         func(LostInfo)    // no DLQ, or it failed for good: that ends the delivery
+}
+
+// A PublishInfo tells of an event that was accepted.
+type PublishInfo struct {
+	Event   Event
+	Rules   int // that it matches
+	Targets int // of those rules
+}
+
+// An AttemptInfo tells of an attempt.
+type AttemptInfo struct {
+	Delivery Delivery
+	Duration time.Duration
+	Err      error         // nil: delivered
+	Retry    bool          // there is to be another attempt,
+	Delay    time.Duration // after this
+}
+
+// A LostInfo tells of a delivery that no one has taken.
+type LostInfo struct {
+	Letter DeadLetter
+	Err    error // why there is no dead letter: [ErrNoDLQ], or the DLQ's error
+}
+
+// Stats are counts since the bus was made, and what it holds now. They name what
+// EventBridge's metrics of similar names name. At any time at which nothing happens,
+//
+//	Deliveries = Delivered + DeadLettered + Lost + Undecided
+type Stats struct {
+	Published      int64 // events accepted
+	Unmatched      int64 // of these, events that match no rule
+	TriggeredRules int64 // sum over events of the rules matched
+	Deliveries     int64 // sum over events of the targets of those rules; redriven ones count again
+
+	Invocations             int64 // attempts
+	FailedInvocations       int64 // attempts that failed
+	RetryInvocationAttempts int64 // attempts but for the first
+
+	Delivered    int64 // handler returned nil
+	DeadLettered int64 // taken by a DLQ (InvocationsSentToDlq)
+	Lost         int64 // taken by none
+	Undecided    int64 // neither of the three yet
+
+	Targets []TargetStats // of the rules there are, by rule and target
+}
+
+// TargetStats are what a target holds now.
+type TargetStats struct {
+	Rule, Target string
+	Waiting      int // deliveries that wait for an attempt
+	Running      int // attempts
+	Retrying     int // deliveries that wait for a retry, or behind one
+}
+
+// counters are the counts of Stats.
+type counters struct {
+	published, unmatched, triggeredRules, deliveries atomic.Int64
+	invocations, failed, retries                     atomic.Int64
+	delivered, deadLettered, lost                    atomic.Int64
+}
+
+// Stats returns the bus's counts. They are read one after the other, so that while
+// the bus works they may differ by what happens meanwhile.
+func (b *Bus) Stats() Stats {
+	c := &b.counters
+	s := Stats{
+		Published: c.published.Load(), Unmatched: c.unmatched.Load(), TriggeredRules: c.triggeredRules.Load(),
+		Deliveries: c.deliveries.Load(), Invocations: c.invocations.Load(), FailedInvocations: c.failed.Load(),
+		RetryInvocationAttempts: c.retries.Load(), Delivered: c.delivered.Load(), DeadLettered: c.deadLettered.Load(),
+		Lost: c.lost.Load(), Undecided: int64(b.dispatcher.Undecided()),
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.sortedRulesLocked() {
+		for _, t := range r.targets {
+			waiting, running, retrying := t.queue.Depth()
+			s.Targets = append(s.Targets, TargetStats{r.Name, t.ID, waiting, running, retrying})
+		}
+	}
+	return s
+}
+
+// call calls an observer's function, if there is one, and contains its panics.
+func call[T any](b *Bus, fn func(T), info T) {
+	if fn == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			b.log.Error("footbridge: observer panicked", slog.String("bus", b.options.Name), slog.Any("panic", r))
+		}
+	}()
+	fn(info)
+}

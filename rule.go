@@ -1,0 +1,251 @@
+package footbridge
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
+)
+
+// A Rule says which events go where: those that match Pattern go to every target.
+type Rule struct {
+	Name        string // 1 to 64 of A-Z a-z 0-9 . - _
+	Description string
+	Pattern     *Pattern
+	Disabled    bool     // a disabled rule matches nothing
+	Targets     []Target // their IDs differ
+}
+
+// Errors of rules.
+var (
+	ErrRuleNotFound   = errors.New("no such rule")
+	ErrTargetNotFound = errors.New("no such target")
+)
+
+// A RuleError says why a rule was refused. What the bus had under its name stays.
+type RuleError struct {
+	Rule   string // its name
+	Target string // the ID of the target that is wrong; "" if it is the rule
+	Field  string // of Rule or Target, such as "Name"
+	Reason string
+}
+
+func (e *RuleError) Error() string {
+	s := fmt.Sprintf("footbridge: rule %q refused: ", e.Rule)
+	if e.Target != "" {
+		s += fmt.Sprintf("target %q: ", e.Target)
+	}
+	return s + e.Field + ": " + e.Reason
+}
+
+// nameReason says what is wrong with the name of a rule or the ID of a target; ""
+// is nothing. The grammar is the service's.
+func nameReason(name string) string {
+	ok := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r)
+	}
+	if len(name) < 1 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !ok(r) }) {
+		return fmt.Sprintf(`want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got %q`, name)
+	}
+	return ""
+}
+
+// check returns a *RuleError unless r may be put.
+func (r *Rule) check() error {
+	if reason := nameReason(r.Name); reason != "" {
+		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason}
+	}
+	if r.Pattern == nil {
+		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want a compiled pattern, got nil"}
+	}
+	seen := make(map[string]bool)
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		if field, reason := t.check(); reason != "" {
+			return &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+		}
+		if seen[t.ID] {
+			return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
+		}
+		seen[t.ID] = true
+	}
+	return nil
+}
+
+// A rule is a Rule as the bus keeps it. It is immutable: a change makes a new one.
+type rule struct {
+	Rule
+	targets []*target
+}
+
+// PutRule creates a rule or replaces the one of its name, whole. Publishers see the
+// old rule or the new one, never both and never neither. Deliveries that the old
+// rule's targets have accepted are finished as accepted; a target of the same ID in
+// the new rule takes over the queue, with the order and the concurrency bound of
+// what is in it. The error is a *RuleError or [ErrClosed].
+func (b *Bus) PutRule(r Rule) error {
+	if b.invalid != nil {
+		return b.invalid
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	r.Targets = slices.Clone(r.Targets)
+	n := &rule{Rule: r}
+	for i := range r.Targets {
+		t, err := b.newTarget(r.Name, r.Targets[i])
+		if err != nil {
+			return err
+		}
+		n.targets = append(n.targets, t)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed.Load() {
+		return fmt.Errorf("footbridge: put rule %q: %w", r.Name, ErrClosed)
+	}
+	old := b.rules[r.Name]
+	for _, t := range n.targets {
+		b.setQueueLocked(t, old)
+	}
+	b.replaceLocked(old, n)
+	for _, t := range old.without(n) {
+		t.queue.Retire()
+	}
+	return nil
+}
+
+// without returns the targets of r, which may be nil, whose queues n has not taken over.
+func (r *rule) without(n *rule) (gone []*target) {
+	if r == nil {
+		return nil
+	}
+	for _, t := range r.targets {
+		if n == nil || n.target(t.ID) == nil {
+			gone = append(gone, t)
+		}
+	}
+	return gone
+}
+
+// target returns the target of that ID, or nil.
+func (r *rule) target(id string) *target {
+	if r == nil {
+		return nil
+	}
+	for _, t := range r.targets {
+		if t.ID == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// replaceLocked puts n in old's place; each may be nil.
+func (b *Bus) replaceLocked(old, n *rule) {
+	switch {
+	case n == nil:
+		delete(b.rules, old.Name)
+		b.matcher.Remove(old)
+	case n.Disabled:
+		b.rules[n.Name] = n
+		b.matcher.Remove(old)
+	default:
+		b.rules[n.Name] = n
+		b.matcher.Replace(old, n, n.Pattern.compiled)
+	}
+}
+
+// RemoveRule removes a rule with its targets. No event that is published after it
+// has returned reaches them; deliveries already accepted are finished. The error
+// wraps [ErrRuleNotFound].
+func (b *Bus) RemoveRule(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.rules[name]
+	if r == nil {
+		return fmt.Errorf("footbridge: remove rule %q: %w", name, ErrRuleNotFound)
+	}
+	b.replaceLocked(r, nil)
+	for _, t := range r.targets {
+		t.queue.Retire()
+	}
+	return nil
+}
+
+// EnableRule lets a disabled rule match again. The error wraps [ErrRuleNotFound].
+func (b *Bus) EnableRule(name string) error { return b.setDisabled(name, false) }
+
+// DisableRule makes a rule match nothing until it is enabled. Deliveries already
+// accepted are finished. The error wraps [ErrRuleNotFound].
+func (b *Bus) DisableRule(name string) error { return b.setDisabled(name, true) }
+
+func (b *Bus) setDisabled(name string, disabled bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := b.rules[name]
+	if old == nil {
+		return fmt.Errorf("footbridge: enable or disable rule %q: %w", name, ErrRuleNotFound)
+	}
+	n := *old
+	n.Disabled = disabled
+	b.replaceLocked(old, &n)
+	return nil
+}
+
+// Rules returns the rules, sorted by name.
+func (b *Bus) Rules() []Rule {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	rules := make([]Rule, 0, len(b.rules))
+	for _, r := range b.rules {
+		c := r.Rule
+		c.Targets = slices.Clone(c.Targets)
+		rules = append(rules, c)
+	}
+	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
+	return rules
+}
+
+// newTarget makes a target ready but for its queue. It takes no lock, since it calls
+// the middleware, which is the user's.
+func (b *Bus) newTarget(rule string, t Target) (*target, error) {
+	n := &target{Target: t, rule: rule, handler: t.Handler, retry: t.Retry, dlq: t.DLQ}
+	for _, m := range slices.Backward(b.options.Middleware) {
+		if n.handler = m(n.handler); n.handler == nil {
+			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
+		}
+	}
+	if n.retry == nil {
+		n.retry = b.options.Retry
+	}
+	if n.dlq == nil {
+		n.dlq = b.options.DLQ
+	}
+	return n, nil
+}
+
+// setQueueLocked gives t the queue of old's target of the same ID, or a new one.
+func (b *Bus) setQueueLocked(t *target, old *rule) {
+	config := dispatch.Config{
+		Concurrency: orZero(t.Concurrency, b.options.Concurrency),
+		Capacity:    orZero(t.Queue, b.options.Queue),
+		Backlog:     orZero(t.Backlog, b.options.Backlog),
+		Overflow:    dispatch.Overflow(t.Overflow),
+	}
+	if same := old.target(t.ID); same != nil {
+		t.queue = same.queue
+		t.queue.Configure(config)
+	} else {
+		t.queue = b.dispatcher.NewQueue(config)
+	}
+}
+
+func orZero(n, zero int) int {
+	if n == 0 {
+		return zero
+	}
+	return n
+}

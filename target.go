@@ -1,0 +1,206 @@
+package footbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
+)
+
+// A Target receives the events of a rule.
+type Target struct {
+	ID      string // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the rule's other targets
+	Handler Handler
+	Retry   RetryPolicy // nil: the bus's
+	DLQ     DLQ         // nil: the bus's
+
+	// Concurrency is how many attempts run at a time; 1 is one after another, and
+	// then deliveries that need no retry are attempted in the order they were
+	// accepted. Zero is the bus's default.
+	Concurrency int
+
+	// OrderBy gives each event a key. Events of one key are delivered in the order
+	// they were published, one at a time: one that fails holds back its key, and
+	// only its key, until it is decided. Nil: no order. It is called once for each
+	// event, by its publisher.
+	OrderBy func(Event) string
+
+	// Queue is how many deliveries may wait for their first attempt. Memory is taken
+	// only as they wait. Zero is the bus's default. What happens beyond is Overflow's.
+	Queue    int
+	Overflow Overflow
+
+	// Backlog is how many deliveries may wait for a retry, those that OrderBy holds
+	// back behind one included. Beyond it they become dead letters. Zero is the
+	// bus's default.
+	Backlog int
+
+	// Timeout bounds one attempt: its context ends then. An attempt counts when the
+	// handler returns, and until then it occupies one of Concurrency, so a handler
+	// must heed its context. Zero: no bound.
+	Timeout time.Duration
+}
+
+// An Overflow says what Publish does when a target's queue is full.
+type Overflow int
+
+const (
+	// OverflowBlock waits until there is room, until the context ends, or until the
+	// bus is closed. A handler's goroutine never waits, since it may be what makes
+	// room: what a handler publishes is accepted beyond the bound.
+	OverflowBlock = Overflow(dispatch.Block)
+	// OverflowReject refuses the event, for all its targets, with a *QueueFullError.
+	OverflowReject = Overflow(dispatch.Reject)
+	// OverflowDeadLetter accepts the event; for this target it becomes a dead
+	// letter, which the publisher's goroutine sends.
+	OverflowDeadLetter = Overflow(dispatch.Abandon)
+)
+
+// check returns the field that is wrong and why, or "" and "".
+func (t *Target) check() (field, reason string) {
+	for _, n := range [...]struct {
+		field string
+		n     int
+	}{{"Concurrency", t.Concurrency}, {"Queue", t.Queue}, {"Backlog", t.Backlog}, {"Timeout", int(t.Timeout)}} {
+		if n.n < 0 {
+			field, reason = n.field, fmt.Sprintf("want 0 or more, got %d", n.n)
+		}
+	}
+	switch {
+	case nameReason(t.ID) != "":
+		return "ID", nameReason(t.ID)
+	case t.Handler == nil:
+		return "Handler", "want one, got nil"
+	case t.Overflow < OverflowBlock || t.Overflow > OverflowDeadLetter:
+		return "Overflow", fmt.Sprintf("want OverflowBlock, OverflowReject or OverflowDeadLetter, got %d", t.Overflow)
+	}
+	return field, reason
+}
+
+// A Handler handles the deliveries of a target. An error means that the attempt
+// failed; [Permanent] and [RetryAfter] say more of it, and an error with a method
+// ErrorCode() string gives the dead letter its code. A panic is an error, too.
+//
+// Handle may be called by any number of goroutines, up to the target's Concurrency.
+// It must not change the event. Its context has the values of the publisher's, but
+// not its cancellation: it ends with the target's Timeout or when the bus is closed
+// by force.
+type Handler interface {
+	Handle(ctx context.Context, d Delivery) error
+}
+
+// A HandlerFunc is a function that is a [Handler].
+type HandlerFunc func(ctx context.Context, d Delivery) error
+
+// Handle calls f.
+func (f HandlerFunc) Handle(ctx context.Context, d Delivery) error { return f(ctx, d) }
+
+// A Middleware wraps a handler. Those of a bus are around every attempt of every
+// target, the first outermost. It is called once for each target, by PutRule.
+type Middleware func(next Handler) Handler
+
+// A Delivery is one attempt to hand an event to a target.
+type Delivery struct {
+	Event        Event
+	Bus          string // name
+	Rule, Target string
+	Attempt      int       // from 1
+	Accepted     time.Time // when the bus accepted the event
+
+	forwarded bool // the event came from another bus
+}
+
+// DeliveryFromContext returns the delivery that the handler with that context is
+// called for, so that functions which do not get it can tell rule, target and attempt.
+func DeliveryFromContext(ctx context.Context) (d Delivery, ok bool) {
+	c, ok := ctx.Value(attemptKey{}).(*attemptContext)
+	if !ok {
+		return Delivery{}, false
+	}
+	return c.delivery, true
+}
+
+// Func returns a target that calls fn.
+func Func(id string, fn func(ctx context.Context, e Event) error) Target {
+	if fn == nil {
+		return Target{ID: id}
+	}
+	return Target{ID: id, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error { return fn(ctx, d.Event) })}
+}
+
+// Typed returns a target that calls fn with the event's Detail unmarshalled into a
+// T. A Detail that cannot be is a dead letter at once, with the code [CodeInvalidJSON].
+func Typed[T any](id string, fn func(ctx context.Context, e Event, detail T) error) Target {
+	if fn == nil {
+		return Target{ID: id}
+	}
+	return Func(id, func(ctx context.Context, e Event) error {
+		var detail T
+		if err := e.Decode(&detail); err != nil {
+			return Permanent(&codedError{CodeInvalidJSON, err})
+		}
+		return fn(ctx, e, detail)
+	})
+}
+
+// Chan returns a target that sends each event to ch. An attempt waits until the
+// event is received, or until its context ends, which is a failure: without a
+// Timeout that is only when the bus is closed by force. If ch is closed, the event
+// is a dead letter at once.
+func Chan(id string, ch chan<- Event) Target {
+	if ch == nil {
+		return Target{ID: id}
+	}
+	return Func(id, func(ctx context.Context, e Event) (err error) {
+		defer func() {
+			if r := recover(); r != nil { // only a send on a closed channel panics here
+				err = Permanent(fmt.Errorf("footbridge: target %s: %v", id, r))
+			}
+		}()
+		select {
+		case ch <- e:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// Forward returns a target that publishes each event on another bus, with its ID
+// and its time. An event passes one such hop; a second is a dead letter with the
+// code [CodeThirdAccountHop], as in the service. A bus that refuses the event since
+// a queue is full gets it again by the retry policy; one that is closed makes it a
+// dead letter at once.
+func Forward(id string, to *Bus) Target {
+	if to == nil {
+		return Target{ID: id}
+	}
+	return Target{ID: id, Handler: forward{to}}
+}
+
+type forward struct{ to *Bus }
+
+func (f forward) Handle(ctx context.Context, d Delivery) error {
+	if d.forwarded {
+		return Permanent(&codedError{CodeThirdAccountHop, fmt.Errorf("footbridge: event %s came to bus %s from another bus: "+
+			"a second hop, to bus %s, is refused", d.Event.ID, d.Bus, f.to.options.Name)})
+	}
+	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true})
+	if errors.Is(err, ErrClosed) {
+		return Permanent(err)
+	}
+	return err
+}
+
+// A target is a Target as the bus runs it. It is immutable but for its queue, which
+// passes to the target of the same ID when the rule is replaced.
+type target struct {
+	Target
+	rule    string
+	handler Handler // with middleware
+	retry   RetryPolicy
+	dlq     DLQ // nil: none
+	queue   *dispatch.Queue
+}
