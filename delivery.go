@@ -153,7 +153,8 @@ type delivery struct {
 	index    int // in accepted.targets
 
 	attempts atomic.Int32
-	sends    int // of the letter; a worker's
+	failure  error // of the last attempt; whoever attempts or abandons it has it to itself, but for Unfinished
+	sends    int   // of the letter; likewise
 	state    atomic.Int32
 	letter   atomic.Pointer[DeadLetter] // set once, by who made the state lettered
 }
@@ -243,6 +244,7 @@ func (d *delivery) conclude(info Delivery, took time.Duration, err error, timedO
 	call(b, b.options.Observer.Attempted, tell)
 	if tell.Retry {
 		b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", info.Attempt, "error", err, "delay", tell.Delay)...)
+		d.failure = err
 		v.Again, v.Delay = true, tell.Delay
 		return
 	}
@@ -375,6 +377,9 @@ func (d *delivery) Abandon(r dispatch.Reason) {
 		code, err = CodeBusClosed, fmt.Errorf("the handler has not returned: %w", ErrClosed)
 	default:
 		code, err = CodeBusClosed, ErrClosed
+	}
+	if r != dispatch.Unfinished && d.failure != nil {
+		err = fmt.Errorf("%w; its last attempt: %w", err, d.failure)
 	}
 	switch {
 	case d.claim(code, "", err):

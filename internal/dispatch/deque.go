@@ -18,13 +18,6 @@ func (d *deque) pushBack(it item) {
 	d.count++
 }
 
-func (d *deque) pushFront(it item) {
-	d.fit(d.count + 1)
-	d.first = (d.first - 1 + len(d.ring)) & (len(d.ring) - 1)
-	*d.at(0) = it
-	d.count++
-}
-
 func (d *deque) popFront() item {
 	it := *d.at(0)
 	*d.at(0) = item{}

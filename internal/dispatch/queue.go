@@ -33,9 +33,10 @@ type Queue struct {
 
 	mu         sync.Mutex // guards the fields below
 	config     Config
+	due        deque            // works whose time for a retry has come; being older, they are taken first
 	ready      deque            // works that a worker may take
 	lanes      map[string]*lane // by key, of works that are not decided
-	waiting    int              // works in ready, and held in lanes whose first does not wait for a retry
+	waiting    int              // works in due and ready, and held in lanes whose first does not wait for a retry
 	reserved   int              // room that is promised to publishers
 	backlog    int              // works that wait for a retry, and held in their lanes
 	running    int              // works that are being attempted
@@ -45,7 +46,7 @@ type Queue struct {
 	retired    bool            // no more deliveries come
 }
 
-// A lane is the works of one key. Its first is in ready, running, or retrying; the
+// A lane is the works of one key. Its first is due, ready, running, or retrying; the
 // others are held.
 type lane struct {
 	key      string
@@ -197,8 +198,7 @@ func (q *Queue) holdLocked(l *lane, it item) bool {
 	return true
 }
 
-// putBack puts an item back into ready whose time for a retry has come: before the
-// others, since it is older.
+// putBack puts an item back whose time for a retry has come.
 func (q *Queue) putBack(it item) {
 	q.mu.Lock()
 	if q.d.aborted.Load() {
@@ -214,9 +214,20 @@ func (q *Queue) putBack(it item) {
 		q.backlog -= l.held.len()
 		q.waiting += l.held.len()
 	}
-	q.ready.pushFront(it)
+	q.due.pushBack(it)
 	q.startLocked()
 	q.mu.Unlock()
+}
+
+// readyLocked reports whether there is a work that a worker may take.
+func (q *Queue) readyLocked() bool { return q.due.len()+q.ready.len() > 0 }
+
+// popLocked takes the next of them out.
+func (q *Queue) popLocked() item {
+	if q.due.len() > 0 {
+		return q.due.popFront()
+	}
+	return q.ready.popFront()
 }
 
 // roomSignal returns a channel that is closed when there may be room.
@@ -268,8 +279,8 @@ func wake(publisher chan struct{}) {
 func (q *Queue) drain() (works []Work) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.ready.len() > 0 {
-		works = append(works, q.ready.popFront().work)
+	for q.readyLocked() {
+		works = append(works, q.popLocked().work)
 		q.waiting--
 	}
 	for _, l := range q.lanes {

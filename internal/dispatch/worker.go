@@ -10,7 +10,7 @@ import (
 // more wait. So a target that keeps up with its publisher runs on one goroutine,
 // and one that does not comes to Concurrency of them one after the other.
 func (q *Queue) startLocked() {
-	if q.starting || q.ready.len() == 0 || len(q.workers) >= q.config.Concurrency {
+	if q.starting || !q.readyLocked() || len(q.workers) >= q.config.Concurrency {
 		return
 	}
 	q.starting = true
@@ -64,14 +64,14 @@ func (q *Queue) take(w *worker, first bool) bool {
 	if first {
 		q.starting = false
 	}
-	if q.ready.len() == 0 || len(q.workers) > q.config.Concurrency {
+	if !q.readyLocked() || len(q.workers) > q.config.Concurrency {
 		delete(q.workers, w)
 		gone := q.goneLocked()
 		q.mu.Unlock()
 		q.removeIf(gone)
 		return false
 	}
-	w.item = q.ready.popFront()
+	w.item = q.popLocked()
 	q.waiting--
 	q.running++
 	q.startLocked()

@@ -115,7 +115,7 @@ func parseObject(n *node, data []byte, limit int) *jsonwalk.SyntaxError {
 		if err := jsonwalk.Valid(data, limit); err != nil {
 			return err
 		}
-		return &jsonwalk.SyntaxError{Offset: i, Msg: "want an object, got a " + kindAt(data[i]).String()}
+		return &jsonwalk.SyntaxError{Offset: i, Msg: "want an object, got " + kindAt(data[i]).String()}
 	}
 	i, err := p.value(n, i, 0)
 	if err != nil {

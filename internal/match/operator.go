@@ -41,7 +41,7 @@ func compileValues(t tree, at *place) (*values, *Error) {
 // addOperator adds a match expression such as {"prefix":"a"}.
 func (v *values) addOperator(t tree, at *place) *Error {
 	if len(t.keys) == 0 {
-		return at.errorf(t.offset, "Empty objects are not allowed")
+		return at.errorf(t.offset, "Match expression name not found")
 	}
 	if len(t.keys) > 1 {
 		return at.errorf(t.offset, "Only one key allowed in match expression")
@@ -61,9 +61,9 @@ func (v *values) addOperator(t tree, at *place) *Error {
 		return nil
 	case "exactly":
 		if arg.kind != str {
-			return at.errorf(arg.offset, "exactly match pattern must be a string")
+			return at.errorf(arg.offset, "exact match pattern must be a string")
 		}
-		v.addString(arg.text)
+		v.addLiteral(literalKey(str, arg.text)) // the text: not an address in other spellings
 		return nil
 	}
 	test, err := compileTest(name, arg, at)
@@ -95,7 +95,10 @@ func compileTest(name string, arg tree, at *place) (test, *Error) {
 
 // compileAffixFold compiles {"prefix":{"equals-ignore-case":"a"}} and the same for suffix.
 func compileAffixFold(name string, arg tree, at *place) (test, *Error) {
-	if len(arg.keys) != 1 {
+	if len(arg.keys) == 0 {
+		return nil, at.errorf(arg.offset, "%s expression name not found", map[string]string{"prefix": "Prefix", "suffix": "Suffix"}[name])
+	}
+	if len(arg.keys) > 1 {
 		return nil, at.errorf(arg.offset, "Only one key allowed in match expression")
 	}
 	if arg.keys[0] != "equals-ignore-case" {
@@ -128,7 +131,8 @@ func compileText(name string, arg tree, at *place) (test, *Error) {
 	}
 }
 
-// compileWildcard splits the text at its stars; \* and \\ stand for * and \.
+// compileWildcard splits the text at its stars; \* and \\ stand for * and \. The
+// positions in its errors are the service's: in bytes, the opening quote counted.
 func compileWildcard(arg tree, at *place) (test, *Error) {
 	w := wildcard{}
 	var part strings.Builder
@@ -137,7 +141,7 @@ func compileWildcard(arg tree, at *place) (test, *Error) {
 		switch text[i] {
 		case '*':
 			if i+1 < len(text) && text[i+1] == '*' {
-				return nil, at.errorf(arg.offset, "Consecutive wildcard characters at pos %d", i)
+				return nil, at.errorf(arg.offset, "Consecutive wildcard characters at pos %d", i+1)
 			}
 			w.parts = append(w.parts, part.String())
 			part.Reset()
@@ -145,7 +149,7 @@ func compileWildcard(arg tree, at *place) (test, *Error) {
 		case '\\':
 			i++
 			if i >= len(text) || text[i] != '*' && text[i] != '\\' {
-				return nil, at.errorf(arg.offset, "Invalid escape character at pos %d", i-1)
+				return nil, at.errorf(arg.offset, "Invalid escape character at pos %d", i)
 			}
 		}
 		part.WriteByte(text[i])
@@ -156,10 +160,10 @@ func compileWildcard(arg tree, at *place) (test, *Error) {
 
 func compileCIDR(arg tree, at *place) (test, *Error) {
 	if arg.kind != str {
-		return nil, at.errorf(arg.offset, "cidr match pattern must be a string")
+		return nil, at.errorf(arg.offset, "prefix match pattern must be a string") // the service says prefix here
 	}
-	address, bits, ok := strings.Cut(arg.text, "/")
-	if !ok || strings.Contains(bits, "/") {
+	address, bits, _ := strings.Cut(arg.text, "/")
+	if bits == "" || strings.Contains(bits, "/") {
 		return nil, at.errorf(arg.offset, "Malformed CIDR, one '/' required")
 	}
 	n, err := strconv.Atoi(bits)
@@ -214,7 +218,7 @@ func compileNumeric(arg tree, at *place) (test, *Error) {
 		return nil, at.index(2).errorf(extra.offset, "Bad numeric range operator: %s", upper)
 	}
 	if len(arg.kids) > 4 {
-		return nil, at.index(4).errorf(arg.kids[4].offset, "Too many terms in numeric range")
+		return nil, at.index(4).errorf(arg.kids[4].offset, "Too many terms in numeric range expression")
 	}
 	r.high, r.hasHigh, r.withHigh = bound, true, upper == "<="
 	if r.low >= r.high {
@@ -236,15 +240,13 @@ func compileBound(arg tree, i int, at *place) (op string, bound float64, err *Er
 	op = arg.kids[i].text
 	switch {
 	case arg.kids[i].kind != str:
-		return "", 0, at.index(i).errorf(arg.kids[i].offset, "Invalid member in numeric match: want an operator, got a %s", arg.kids[i].kind)
+		return "", 0, at.index(i).errorf(arg.kids[i].offset, "Invalid member in numeric match: want an operator, got %s", arg.kids[i].kind)
 	case op != "=" && op != "<" && op != "<=" && op != ">" && op != ">=":
 		return "", 0, at.index(i).errorf(arg.kids[i].offset, "Unrecognized numeric range operator: %s", op)
-	case i+1 >= len(arg.kids) || arg.kids[i+1].kind != number:
-		offset := arg.offset
-		if i+1 < len(arg.kids) {
-			offset = arg.kids[i+1].offset
-		}
-		return "", 0, at.index(i+1).errorf(offset, "Value of %s must be numeric", op)
+	case i+1 >= len(arg.kids):
+		return "", 0, at.index(i).errorf(arg.kids[i].offset, "Value of %s must be numeric", op)
+	case arg.kids[i+1].kind != number:
+		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, "Value of %s must be numeric", op)
 	}
 	bound, exact := parseNumber([]byte(arg.kids[i+1].text))
 	if !exact {
@@ -253,6 +255,12 @@ func compileBound(arg tree, i int, at *place) (op string, bound float64, err *Er
 	return op, bound, nil
 }
 
+const (
+	anythingButValue = "Value of anything-but must be an array or single string/number value."
+	anythingButMixed = "Inside anything but list, either all values are number or string, mixed type is not supported"
+)
+
+// compileAnythingBut compiles the values that a field may not have.
 func compileAnythingBut(arg tree, at *place) (test, *Error) {
 	if arg.kind == object {
 		return compileAnythingButText(arg, at)
@@ -269,30 +277,45 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 		}
 		switch {
 		case kid.kind != str && kid.kind != number:
-			return nil, kidAt.errorf(kid.offset, "Value of anything-but must be an array or single string/number value.")
+			return nil, kidAt.errorf(kid.offset, anythingButValue)
 		case kid.kind != list[0].kind:
-			return nil, kidAt.errorf(kid.offset,
-				"Inside anything but list, either all values are number or string, mixed type is not supported")
+			return nil, kidAt.errorf(kid.offset, anythingButMixed)
 		case kid.kind == number && !isExact(kid.text):
 			return nil, kidAt.errorf(kid.offset, inexact, "anything-but", kid.text)
 		}
 		v.addLiteral(literalKey(kid.kind, kid.text))
 	}
 	if len(list) == 0 {
-		return nil, at.errorf(arg.offset, "Empty arrays are not allowed")
+		return nil, at.errorf(arg.offset, anythingButMixed)
 	}
 	return anythingBut{v}, nil
 }
 
+// anythingButNotString is what the service says of an argument that is not a string.
+var anythingButNotString = map[string]string{
+	"prefix":             "prefix/suffix match pattern must be a string",
+	"suffix":             "prefix/suffix match pattern must be a string",
+	"equals-ignore-case": "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported.",
+	"wildcard":           "wildcard match pattern must be a string",
+}
+
 // compileAnythingButText compiles {"anything-but":{"prefix":"a"}} and its relatives.
 func compileAnythingButText(arg tree, at *place) (test, *Error) {
-	if len(arg.keys) != 1 {
+	if len(arg.keys) == 0 {
+		return nil, at.errorf(arg.offset, "Anything-But expression name not found")
+	}
+	if len(arg.keys) > 1 {
 		return nil, at.errorf(arg.offset, "Only one key allowed in match expression")
 	}
 	name := arg.keys[0]
+	outer := at
 	at, arg = at.key(name), arg.kids[0]
-	switch name {
-	case "prefix", "suffix", "equals-ignore-case", "wildcard":
+	switch {
+	case name == "wildcard" || name == "equals-ignore-case":
+	case name == "prefix" || name == "suffix":
+		if arg.kind == object {
+			return nil, outer.errorf(arg.offset, anythingButValue)
+		}
 	default:
 		return nil, at.errorf(arg.offset, "Unsupported anything-but pattern: %s", name)
 	}
@@ -311,6 +334,9 @@ func compileAnythingButText(arg tree, at *place) (test, *Error) {
 		}
 		if kid.kind == str && kid.text == "" && (name == "prefix" || name == "suffix") {
 			return nil, kidAt.errorf(kid.offset, "Null prefix/suffix not allowed")
+		}
+		if kid.kind != str {
+			return nil, kidAt.errorf(kid.offset, "%s", anythingButNotString[name])
 		}
 		test, err := compileText(name, kid, kidAt)
 		if err != nil {

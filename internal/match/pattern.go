@@ -128,7 +128,7 @@ func compileObject(all []combination, t tree, p *path, at *place, inOr bool) ([]
 		var err *Error
 		switch kid.kind {
 		case object:
-			all, err = compileObject(all, kid, below, at, false)
+			all, err = compileObject(all, kid, below, at, inOr)
 		case array:
 			err = compileField(all, kid, below, at)
 		default:
@@ -160,7 +160,7 @@ func compileField(all []combination, t tree, p *path, at *place) *Error {
 // compileOr returns each of the combinations so far with each of the branches.
 func compileOr(all []combination, t tree, p *path, at *place) ([]combination, *Error) {
 	if t.kind != array {
-		return nil, at.errorf(t.offset, "$or must be an array of objects")
+		return nil, at.errorf(t.offset, "It must be an Array followed with $or.")
 	}
 	if len(t.kids) < 2 {
 		return nil, at.errorf(t.offset, "There must have at least 2 Objects in $or relationship.")
@@ -169,7 +169,7 @@ func compileOr(all []combination, t tree, p *path, at *place) ([]combination, *E
 	for i, branch := range t.kids {
 		at := at.index(i)
 		if branch.kind != object {
-			return nil, at.errorf(branch.offset, "Only objects are allowed in $or relationship.")
+			return nil, at.errorf(branch.offset, "Only JSON object is allowed in array of $or relationship.")
 		}
 		if size(out)+size(all) > maxFields {
 			return nil, at.errorf(branch.offset, "Rule is too complex - $or multiplies out to more than %d fields", maxFields)

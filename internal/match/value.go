@@ -11,7 +11,7 @@ import (
 )
 
 func (k kind) String() string {
-	return [...]string{"value", "object", "array", "string", "number", "boolean", "boolean", "null"}[k]
+	return [...]string{"nothing", "an object", "an array", "a string", "a number", "true", "false", "null"}[k]
 }
 
 // A value is a leaf of an event.

@@ -1,0 +1,142 @@
+package footbridge
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A leaked goroutine fails these tests: a bubble ends only when all in it have.
+
+func TestTraceCloseDrains(t *testing.T) {
+	trace(t, "close-drains", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Retry: plain, Concurrency: 1})
+		put(t, b, "r", Target{ID: "recovers", Handler: failing(2, errDown)})
+		publish(t, b, 1, 2)
+		l.note("Close")
+		require.NoError(t, b.Close(t.Context()))
+		l.note("closed")
+	})
+}
+
+// When its context ends, Close gives up what waits for a worker, for a retry or
+// behind one, ends the contexts of attempts, and says how many it gave up.
+func TestTraceCloseByForce(t *testing.T) {
+	trace(t, "close-by-force", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{DLQ: &MemoryDLQ{}, Concurrency: 1, Retry: Backoff{NoJitter: true, Base: time.Hour, Max: time.Hour}})
+		require.NoError(t, b.PutRule(Rule{Name: "a", Pattern: MustCompile(`{"id":["e1"]}`), Targets: []Target{{
+			ID: "heeds", Handler: HandlerFunc(func(ctx context.Context, _ Delivery) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})}}}))
+		put(t, b, "b", Target{ID: "retries", OrderBy: func(Event) string { return "" }, Handler: failing(9, errDown)})
+		put(t, b, "c", Target{ID: "finishes", Handler: HandlerFunc(func(context.Context, Delivery) error {
+			<-time.After(12 * time.Second)
+			return nil
+		})})
+		publish(t, b, 1, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		err := b.Close(ctx)
+		var gaveUp *CloseError
+		require.ErrorAs(t, err, &gaveUp)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, CloseError{DeadLettered: 4, Err: context.DeadlineExceeded}, *gaveUp)
+		l.note("%v", err)
+		require.NoError(t, b.Close(t.Context())) // nothing is left
+	})
+}
+
+// A handler that does not heed its context does not hold up Close for ever; what it
+// returns later does not count.
+func TestCloseLeavesStuckHandlersBehind(t *testing.T) {
+	for name, dlq := range map[string]DLQ{"with a DLQ": &MemoryDLQ{}, "without": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(&Options{DLQ: dlq})
+				h := newBlocker()
+				put(t, b, "r", Target{ID: "stuck", Handler: h})
+				publish(t, b, 1)
+				synctest.Wait()
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				start := time.Now()
+				var gaveUp *CloseError
+				require.ErrorAs(t, b.Close(ctx), &gaveUp)
+				assert.Equal(t, closeGrace, time.Since(start))
+				assert.EqualValues(t, 1, gaveUp.Running)
+				assert.EqualValues(t, 1, gaveUp.DeadLettered+gaveUp.Lost)
+				before := b.Stats()
+				close(h.gate)
+				synctest.Wait()
+				assert.EqualValues(t, 1, h.handled.Load())
+				assert.Equal(t, before.Delivered, b.Stats().Delivered)
+				checkBooks(t, b)
+			})
+		})
+	}
+}
+
+// A DLQ that never returns does not hold up Close for ever either, and its letters
+// are reported.
+func TestCloseLeavesStuckDLQsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		b := New(&Options{Retry: NoRetry, DLQ: dlqFunc(func(DeadLetter) error { <-gate; return nil })})
+		put(t, b, "r", Target{ID: "fails", Handler: failing(1, errDown)})
+		publish(t, b, 1)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var gaveUp *CloseError
+		require.ErrorAs(t, b.Close(ctx), &gaveUp)
+		assert.Equal(t, CloseError{Lost: 1, Running: 1, Err: context.Canceled}, *gaveUp)
+		close(gate)
+		synctest.Wait()
+		assert.Zero(t, b.Stats().DeadLettered)
+		checkBooks(t, b)
+	})
+}
+
+func TestCloseWakesPublishersThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(nil)
+		h := newBlocker()
+		put(t, b, "r", Target{ID: "n", Handler: h, Concurrency: 1, Queue: 1})
+		publish(t, b, 1)
+		synctest.Wait()
+		publish(t, b, 2)
+		waits := make(chan error)
+		go func() {
+			_, err := b.Publish(t.Context(), event(3))
+			waits <- err
+		}()
+		synctest.Wait()
+		closed := make(chan error)
+		go func() { closed <- b.Close(t.Context()) }()
+		assert.ErrorIs(t, <-waits, ErrClosed)
+		close(h.gate)
+		require.NoError(t, <-closed)
+		assert.EqualValues(t, 2, h.handled.Load())
+	})
+}
+
+func TestWaitAndCloseRefuseTheirOwnHandlers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, other := New(nil), New(nil)
+		put(t, b, "r", Func("f", func(ctx context.Context, e Event) error {
+			assert.ErrorIs(t, b.Wait(ctx), ErrInHandler)
+			assert.ErrorIs(t, b.Close(ctx), ErrInHandler)
+			return other.Wait(ctx) // another bus's handlers may
+		}))
+		o, err := b.Deliver(t.Context(), event(1))
+		require.NoError(t, err)
+		require.NoError(t, o.Err())
+		require.NoError(t, errors.Join(b.Close(t.Context()), other.Close(t.Context())))
+	})
+}

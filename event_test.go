@@ -1,0 +1,187 @@
+package footbridge
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEnvelope(t *testing.T) {
+	e := Event{
+		ID: "7bf73129-1428-4cd3-a780-95db273d1602", Source: "aws.s3", DetailType: "Object Created", Account: "123456789012", Region: "eu-west-1",
+		Time:      time.Date(2022, 1, 1, 1, 2, 3, 999e6, time.FixedZone("CET", 3600)),
+		Resources: []string{"arn:aws:s3:::b1", "arn:aws:s3:::b2"}, Detail: []byte(`{ "key" : "a<b>&\u00e9" }`), ReplayName: "again",
+	}
+	full, err := e.MarshalJSON()
+	require.NoError(t, err)
+	assert.Equal(t, `{"version":"0","id":"7bf73129-1428-4cd3-a780-95db273d1602","detail-type":"Object Created","source":"aws.s3",`+
+		`"account":"123456789012","time":"2022-01-01T00:02:03Z","region":"eu-west-1","replay-name":"again",`+
+		`"resources":["arn:aws:s3:::b1","arn:aws:s3:::b2"],"detail":{"key":"a<b>&\u00e9"}}`, string(full))
+
+	var back Event
+	require.NoError(t, json.Unmarshal(full, &back))
+	again, err := back.MarshalJSON()
+	require.NoError(t, err)
+	assert.Equal(t, string(full), string(again))
+
+	least, err := Event{Source: "s\"\\\n\x00é\u2028", Detail: []byte("{}")}.MarshalJSON()
+	require.NoError(t, err)
+	assert.Equal(t, `{"version":"0","id":"","detail-type":"","source":"s\"\\\u000a\u0000é`+"\u2028"+`","account":"",`+
+		`"time":"0001-01-01T00:00:00Z","region":"","resources":[],"detail":{}}`, string(least))
+	assert.True(t, json.Valid(least))
+
+	_, err = Event{Detail: []byte("{")}.MarshalJSON()
+	var invalid *EventError
+	require.ErrorAs(t, err, &invalid)
+	assert.Equal(t, "Detail", invalid.Field)
+	assert.Error(t, json.Unmarshal([]byte(`{"time":5}`), &back))
+}
+
+func TestNewEventAndDecode(t *testing.T) {
+	type order struct{ ID int }
+	e, err := NewEvent("shop", "Order Placed", order{7})
+	require.NoError(t, err)
+	var o order
+	require.NoError(t, e.Decode(&o))
+	assert.Equal(t, order{7}, o)
+	var wrong struct{ ID string }
+	assert.ErrorContains(t, e.Decode(&wrong), "cannot unmarshal number")
+
+	for _, detail := range []any{nil, 5, "x", []int{1}, func() {}} {
+		_, err := NewEvent("shop", "Order Placed", detail)
+		var invalid *EventError
+		require.ErrorAs(t, err, &invalid, "%v", detail)
+		assert.Equal(t, "Detail", invalid.Field)
+	}
+}
+
+func TestIDsAreUUIDs(t *testing.T) {
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	seen := make(map[string]bool)
+	for range 1000 {
+		id := newID()
+		require.Regexp(t, form, id)
+		require.False(t, seen[id])
+		seen[id] = true
+	}
+}
+
+func TestPublishRefusesBadEvents(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat(`{"a":`, n-1) + `{}` + strings.Repeat(`}`, n-1) }
+	good := Event{Source: "s", DetailType: "d", Detail: []byte(`{}`)}
+	for _, c := range []struct {
+		name   string
+		change func(e *Event)
+		field  string // "": accepted
+		reason string
+	}{
+		{"good", func(e *Event) {}, "", ""},
+		{"no source", func(e *Event) { e.Source = "" }, "Source", "Source is a required argument."},
+		{"no detail type", func(e *Event) { e.DetailType = "" }, "DetailType", "DetailType is a required argument."},
+		{"no detail", func(e *Event) { e.Detail = nil }, "Detail", "Detail is a required argument."},
+		{"not JSON", func(e *Event) { e.Detail = []byte(`{"a":1,}`) }, "Detail", "Detail is malformed: invalid JSON: want a string, got '}' (offset 7)"},
+		{"two values", func(e *Event) { e.Detail = []byte(`{} {}`) }, "Detail", "want the end of the text, got '{' (offset 3)"},
+		{"an array", func(e *Event) { e.Detail = []byte(` [1]`) }, "Detail", "want an object, got an array (offset 1)"},
+		{"a string", func(e *Event) { e.Detail = []byte(`"{}"`) }, "Detail", "want an object, got a string (offset 0)"},
+		{"1,000 levels", func(e *Event) { e.Detail = []byte(nested(1000)) }, "", ""},
+		{"1,001 levels", func(e *Event) { e.Detail = []byte(nested(1001)) }, "Detail", "want at most 1000 levels of nesting"},
+		{"100,000 levels", func(e *Event) { e.Detail = []byte(nested(100000)) }, "Detail", "want at most 1000 levels of nesting"},
+		{"1,001 levels of arrays", func(e *Event) {
+			e.Detail = []byte(`{"x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`)
+		},
+			"Detail", "want at most 1000 levels of nesting"},
+		{"source not UTF-8", func(e *Event) { e.Source = "a\xff" }, "Source", `want UTF-8, got "a\xff"`},
+		{"detail type not UTF-8", func(e *Event) { e.DetailType = "\x80" }, "DetailType", "want UTF-8"},
+		{"id not UTF-8", func(e *Event) { e.ID = "\x80" }, "ID", "want UTF-8"},
+		{"account not UTF-8", func(e *Event) { e.Account = "\x80" }, "Account", "want UTF-8"},
+		{"region not UTF-8", func(e *Event) { e.Region = "\x80" }, "Region", "want UTF-8"},
+		{"replay name not UTF-8", func(e *Event) { e.ReplayName = "\x80" }, "ReplayName", "want UTF-8"},
+		{"resource not UTF-8", func(e *Event) { e.Resources = []string{"ok", "\x80"} }, "Resources[1]", "want UTF-8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := New(nil)
+			handled := 0
+			put(t, b, "all", Func("f", func(context.Context, Event) error { handled++; return nil }))
+			e := good
+			c.change(&e)
+			id, err := b.Publish(t.Context(), e)
+			require.NoError(t, b.Close(t.Context()))
+			if c.field == "" {
+				require.NoError(t, err)
+				assert.NotEmpty(t, id)
+				assert.Equal(t, 1, handled)
+				return
+			}
+			var invalid *EventError
+			require.ErrorAs(t, err, &invalid)
+			assert.Equal(t, c.field, invalid.Field)
+			assert.ErrorContains(t, err, "Parameter "+c.field+" is not valid. Reason: ")
+			assert.ErrorContains(t, err, c.reason)
+			assert.Zero(t, handled)
+			assert.Zero(t, b.Stats().Published)
+		})
+	}
+}
+
+func TestPublishFillsInTheEnvelope(t *testing.T) {
+	b := New(&Options{Account: "123456789012", Region: "eu-west-1"})
+	ch := make(chan Event, 2)
+	put(t, b, "all", Chan("ch", ch))
+	before := time.Now()
+	id, err := b.Publish(t.Context(), Event{Source: "s", DetailType: "d", Detail: []byte(`{}`)})
+	require.NoError(t, err)
+	e := <-ch
+	assert.Equal(t, id, e.ID)
+	assert.Equal(t, "123456789012", e.Account)
+	assert.Equal(t, "eu-west-1", e.Region)
+	assert.False(t, e.Time.Before(before) || e.Time.After(time.Now()))
+
+	own := Event{ID: "i", Source: "s", DetailType: "d", Account: "a", Region: "r", Time: before.Add(-time.Hour), Resources: []string{"x"}, Detail: []byte(`{}`)}
+	id, err = b.Publish(t.Context(), own)
+	require.NoError(t, err)
+	assert.Equal(t, "i", id)
+	assert.Equal(t, own, <-ch)
+	require.NoError(t, b.Close(t.Context()))
+}
+
+// Patterns match the envelope that targets see, field by field.
+func TestPublishMatchesTheEnvelope(t *testing.T) {
+	e := Event{
+		ID: "i", Source: "aws.ec2", DetailType: "D", Account: "1", Region: "r", Time: time.Date(2026, 5, 4, 3, 2, 1, 9, time.UTC),
+		Resources: []string{"arn:1", "arn:2"}, Detail: []byte(`{"state":"running","list":[1,{"x":2}]}`), ReplayName: "again",
+	}
+	envelope, err := e.MarshalJSON()
+	require.NoError(t, err)
+	for pattern, want := range map[string]bool{
+		`{"version":["0"]}`:                             true,
+		`{"id":["i"],"detail-type":["D"]}`:              true,
+		`{"source":[{"prefix":"aws."}]}`:                true,
+		`{"account":["1"],"region":["r"]}`:              true,
+		`{"time":["2026-05-04T03:02:01Z"]}`:             true,
+		`{"resources":["arn:2"]}`:                       true,
+		`{"resources":["arn:3"]}`:                       false,
+		`{"replay-name":["again"]}`:                     true,
+		`{"replay-name":[{"exists":false}]}`:            false,
+		`{"detail":{"state":["running"]}}`:              true,
+		`{"detail.state":["running"]}`:                  true,
+		`{"detail":{"list":{"x":[2]}}}`:                 true,
+		`{"detail":{"gone":[{"exists":false}]}}`:        true,
+		`{"detail":[{"exists":false}],"nothing":["x"]}`: false,
+	} {
+		p := MustCompile(pattern)
+		b := New(nil)
+		require.NoError(t, b.PutRule(Rule{Name: "r", Pattern: p}))
+		_, err := b.Publish(t.Context(), e)
+		require.NoError(t, err)
+		assert.Equal(t, want, b.Stats().TriggeredRules == 1, pattern)
+		matched, err := p.Match(envelope)
+		require.NoError(t, err)
+		assert.Equal(t, want, matched, pattern)
+	}
+}
