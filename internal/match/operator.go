@@ -308,13 +308,13 @@ func compileAnythingButText(arg tree, at *place) (test, *Error) {
 		return nil, at.errorf(arg.offset, "Only one key allowed in match expression")
 	}
 	name := arg.keys[0]
-	outer := at
+	outer, outerOffset := at, arg.offset
 	at, arg = at.key(name), arg.kids[0]
 	switch {
 	case name == "wildcard" || name == "equals-ignore-case":
 	case name == "prefix" || name == "suffix":
 		if arg.kind == object {
-			return nil, outer.errorf(arg.offset, anythingButValue)
+			return nil, outer.errorf(outerOffset, anythingButValue)
 		}
 	default:
 		return nil, at.errorf(arg.offset, "Unsupported anything-but pattern: %s", name)

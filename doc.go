@@ -1,0 +1,88 @@
+// Package footbridge is Amazon EventBridge's routing model inside a Go process.
+//
+// Rules say, as EventBridge event patterns, which events they want; publishers
+// publish JSON events; every target of every rule that an event matches receives it,
+// concurrently, with retries and dead letters. There is no server to run.
+//
+// There are only a few types:
+//
+//   - An [Event] is EventBridge's envelope: who published it, what happened, a detail.
+//   - A [Pattern] says which events are wanted. [Compile] makes one; docs/patterns.md
+//     has the language. A [Matcher] finds which of many patterns an event matches,
+//     without a bus.
+//   - A [Rule] is a Pattern with the Targets of the events that match it.
+//   - A [Target] is a [Handler] with how it is to be called. [Func], [Typed], [Chan]
+//     and [Forward] make the usual ones.
+//   - A [Bus] has rules, and takes events: [Bus.Publish].
+//   - A [RetryPolicy] says when a failed delivery is attempted again: [Backoff].
+//   - A [DLQ] takes what will not be: dead letters. [MemoryDLQ] is one.
+//   - An [Observer] is told all that happens; [Bus.Stats] counts it.
+//
+// # Promises
+//
+// Each names the tests that hold it.
+//
+// Nothing vanishes. Every delivery (an accepted event, a target it matches) ends
+// exactly once: its handler returned nil, or a DLQ has taken it, or it is reported
+// as lost, to the Observer, in Stats and in the log, because there is no DLQ or it
+// failed for good. An event that matches no rule is counted and observed.
+// (TestStats, TestLostDeliveriesAreReported, TestTraceFailingDLQ,
+// TestRedriveKeepsWhatIsRefused, TestSimulation)
+//
+// All or none. Publish accepts an event for all the targets it matches or, with an
+// error, for none of them. (TestPublishIsAllOrNone, TestPublishRefusesBadEvents,
+// TestReplacingARuleIsAtomic)
+//
+// A bad target hurts itself only. A panic is an error with its stack. A delivery that
+// waits for a retry is outside of the target's queue and holds no worker; how many
+// may wait is bounded, and beyond the bound they become dead letters.
+// (TestIsolation, TestPanicsAreContained, TestBacklogIsBounded)
+//
+// Backpressure is a choice. A target has room for so many deliveries that wait; when
+// it is full, Publish waits, refuses the event, or makes a dead letter of the
+// delivery, as [Overflow] says. (TestTraceOverflow, TestPublishLogsALongWait)
+//
+// No deadlock by publishing. A handler may publish to its own bus and its own target
+// while every queue is full, and change the rules. (TestHandlersNeverDeadlock,
+// TestForwardRetriesAFullBus)
+//
+// Concurrency is bounded: by [Target].Concurrency for each target, and a target without
+// work has no goroutine. (TestConcurrency, TestReplacedTargetsKeepTheirQueue)
+//
+// Order is what was asked for. None by default. With OrderBy, events of one key are
+// handled in the order they were published, one at a time, and one that fails holds
+// back its key alone. With Concurrency 1, deliveries that need no retry are attempted
+// in the order they were accepted. (TestOrder, TestTraceOrderBy)
+//
+// Retries come when the policy says. (TestTraceRetry, TestTraceErrorsThatSayMore,
+// TestTraceMaxAge, TestOwnPolicies, TestADayOfRetries)
+//
+// Changes are atomic. Publishers see a rule before or after a change; what was
+// accepted before is finished. (TestReplacingARuleIsAtomic,
+// TestRemovedRulesFinishWhatTheyHave, TestPublishWaitsByTheRulesOfTheMoment)
+//
+// Wait is exact: it includes what handlers published before they returned. Close
+// drains, and when its context ends it makes dead letters of the rest and says how
+// many. (TestWaitIsExact, TestDeliverAndNotify, TestTraceCloseDrains,
+// TestTraceCloseByForce, TestCloseLeavesStuckHandlersBehind)
+//
+// Contexts carry values, not cancellation, from publishers to handlers.
+// (TestValuesOfTheFirstPublisher, TestDeliveryFromContext, TestMiddleware)
+//
+// Time is package time. Under testing/synctest a day of retries takes no time, and an
+// idle bus has nothing that keeps a bubble from ending. (TestADayOfRetries, and all
+// tests named TestTrace)
+//
+// Bad input gets a clear error: what, where, want, got; with a type or a sentinel for
+// [errors.As] and [errors.Is]. The bus goes on. (TestPublishRefusesBadEvents,
+// TestPutRuleRefuses, TestPatternErrors, TestBadOptions, TestRefusals)
+//
+// Patterns mean what they mean in EventBridge: 8,500 cases with known verdicts agree.
+// (TestConformance, TestStanzas in internal/match)
+//
+// # Not promised
+//
+// A delivery is attempted at least once, not at most once: a handler that times out,
+// or that Close leaves behind, may have done its work. Nothing survives the process:
+// a bus keeps its deliveries in memory.
+package footbridge

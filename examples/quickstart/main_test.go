@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func Example() {
+	if err := run(nil, os.Stdout); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// 11 events, 7 rules. What went where:
+	//
+	//   Object Created products/42/front.PNG     new-images/thumbnails
+	//   Object Created tmp/scratch.png           -
+	//   Object Created 2026/11/12/access.log     logs/log-index
+	//   EC2 i-0abcd1234efgh5678                  instances/on-call
+	//   EC2 i-0fedc9876ba543210                  -
+	//   Order Placed O-1001                      audit/audit  orders/email (attempt 3)  orders/invoice
+	//   Order Placed O-1002                      audit/audit  fraud-check/fraud  orders/email (attempt 3)  orders/invoice
+	//   Order Placed O-1003                      audit/audit
+	//   Payment Succeeded P-1                    audit/audit  payments/ledger (dead letter)
+	//   Payment Failed P-2                       audit/audit  fraud-check/fraud
+	//   Newsletter Opened                        -
+	//
+	// Dead letters: 1
+	//   payments/ledger: Payment Succeeded P-1
+	//     ERROR_FROM_TARGET: "ledger is down, cannot book P-1" after 3 retries, MaximumRetryAttempts
+	//
+	// The ledger is repaired; 1 redriven, 0 dead letters left.
+	// 16 deliveries in 23 attempts: 15 delivered, 1 dead-lettered, 0 lost; 3 events matched no rule.
+	// The channel of rule audit received 5 events.
+}
+
+// Input that is wrong gets an error that says where.
+func TestBadInput(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) string {
+		f, err := os.CreateTemp(dir, "")
+		require.NoError(t, err)
+		_, err = f.WriteString(text)
+		require.NoError(t, errors.Join(err, f.Close()))
+		return f.Name()
+	}
+	events := write(`{"source":"s","detail-type":"t","detail":{}}` + "\n\n")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"none.jsonl"}, "none.jsonl"},
+		{[]string{events, "none.json"}, "none.json"},
+		{[]string{events, "x", "y"}, "usage"},
+		{[]string{write("{}\n{")}, ":2: "},
+		{[]string{write(`{"source":"s","detail":{}}`)}, "event 1: footbridge: Parameter DetailType is not valid"},
+		{[]string{events, write(`[{"name":"r","patern":{}}]`)}, `unknown field "patern"`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[{"prefix":1}]}}]`)}, `rule "r": footbridge: Event pattern is not valid. Reason: prefix match`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]},"targets":["emial"]}]`)}, `got "emial"`},
+		{[]string{events, write(`[{"name":"a b","pattern":{"a":[1]}}]`)}, `rule "a b" refused: Name`},
+	} {
+		err := run(c.args, io.Discard)
+		assert.ErrorContains(t, err, c.want)
+	}
+	var out strings.Builder
+	require.NoError(t, run([]string{events, write(`[{"name":"r","pattern":{"source":["s"]},"targets":["audit"]}]`)}, &out))
+	assert.Contains(t, out.String(), "t                                        r/audit")
+}
