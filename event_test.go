@@ -185,3 +185,33 @@ func TestPublishMatchesTheEnvelope(t *testing.T) {
 		assert.Equal(t, want, matched, pattern)
 	}
 }
+
+// Whatever an event is, it is refused with an error or its target gets it, unchanged
+// and with an envelope that is JSON.
+func FuzzPublish(f *testing.F) {
+	f.Add("aws.s3", "Object Created", []byte(`{"a":1}`), "arn:1", "id")
+	f.Add("\xff", "", []byte(`{"a":`), "", "")
+	f.Add("s", "t", []byte("{\"a\":\"\xff\\ud800\"}"), "\u2028\x00", "\"")
+	f.Fuzz(func(t *testing.T, source, detailType string, detail []byte, resource, id string) {
+		b := New(nil)
+		var got []Event
+		put(t, b, "r", Func("t", func(_ context.Context, e Event) error { got = append(got, e); return nil }))
+		e := Event{ID: id, Source: source, DetailType: detailType, Resources: []string{resource}, Detail: detail}
+		_, err := b.Publish(t.Context(), e)
+		require.NoError(t, b.Close(t.Context()))
+		if err != nil {
+			var invalid *EventError
+			require.ErrorAs(t, err, &invalid)
+			require.Empty(t, got)
+			return
+		}
+		require.Len(t, got, 1)
+		require.Equal(t, []any{source, detailType, string(detail)}, []any{got[0].Source, got[0].DetailType, string(got[0].Detail)})
+		envelope, err := got[0].MarshalJSON()
+		require.NoError(t, err)
+		require.True(t, json.Valid(envelope), "%s", envelope)
+		var back Event
+		require.NoError(t, json.Unmarshal(envelope, &back))
+		require.Equal(t, []any{source, detailType, resource}, []any{back.Source, back.DetailType, back.Resources[0]})
+	})
+}

@@ -1,0 +1,120 @@
+package footbridge_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/footbridge-go/footbridge"
+)
+
+// A bus with one rule: dear orders go to a typed function.
+func Example() {
+	ctx := context.Background()
+	bus := footbridge.New(nil)
+
+	type order struct {
+		ID    string
+		Total float64
+	}
+	err := bus.PutRule(footbridge.Rule{
+		Name:    "dear-orders",
+		Pattern: footbridge.MustCompile(`{"source":["shop"],"detail":{"Total":[{"numeric":[">=",1000]}]}}`),
+		Targets: []footbridge.Target{
+			footbridge.Typed("call", func(ctx context.Context, e footbridge.Event, o order) error {
+				fmt.Println("call the customer of", o.ID)
+				return nil
+			}),
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	for _, o := range []order{{"O-1", 12.5}, {"O-2", 2450}} {
+		e, err := footbridge.NewEvent("shop", "Order Placed", o)
+		if err != nil {
+			fmt.Println(err)
+		}
+		if _, err := bus.Publish(ctx, e); err != nil {
+			fmt.Println(err)
+		}
+	}
+	if err := bus.Close(ctx); err != nil { // waits until all is handled
+		fmt.Println(err)
+	}
+	// Output: call the customer of O-2
+}
+
+// What fails for good is a dead letter, which can be delivered again.
+func ExampleMemoryDLQ_Redrive() {
+	ctx := context.Background()
+	dlq := &footbridge.MemoryDLQ{}
+	bus := footbridge.New(&footbridge.Options{
+		DLQ:   dlq,
+		Retry: footbridge.Backoff{Base: time.Millisecond, MaxRetries: 2},
+	})
+	down := true
+	err := bus.PutRule(footbridge.Rule{
+		Name:    "all",
+		Pattern: footbridge.MustCompile(`{"source":["shop"]}`),
+		Targets: []footbridge.Target{footbridge.Func("mail", func(context.Context, footbridge.Event) error {
+			if down {
+				return errors.New("mail server is down")
+			}
+			fmt.Println("mail sent")
+			return nil
+		})},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	e := footbridge.Event{Source: "shop", DetailType: "Order Placed", Detail: []byte(`{"id":1}`)}
+	outcome, err := bus.Deliver(ctx, e) // publishes and waits
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(outcome.Targets[0].Result, "after", outcome.Targets[0].Attempts, "attempts")
+	letter := dlq.Letters()[0]
+	fmt.Println(letter.ErrorCode, letter.ErrorMessage, letter.ExhaustedRetryCondition)
+
+	down = false
+	n, err := dlq.Redrive(ctx, bus, func(d footbridge.DeadLetter) bool { return d.Target == "mail" })
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(n, "redriven")
+	if err := bus.Close(ctx); err != nil {
+		fmt.Println(err)
+	}
+	// Unordered output:
+	// dead-lettered after 3 attempts
+	// ERROR_FROM_TARGET mail server is down MaximumRetryAttempts
+	// 1 redriven
+	// mail sent
+}
+
+// A pattern that is refused says where and why.
+func ExampleCompile() {
+	_, err := footbridge.Compile(`{"detail":{"total":[{"numeric":[">",1000,"<",10]}]}}`)
+	fmt.Println(err)
+	var refused *footbridge.PatternError
+	if errors.As(err, &refused) {
+		fmt.Println(refused.Pointer, refused.Offset)
+	}
+	// Output:
+	// footbridge: Event pattern is not valid. Reason: Bottom must be less than top (at /detail/total/0/numeric, offset 31)
+	// /detail/total/0/numeric 31
+}
+
+// Many patterns at once, without a bus.
+func ExampleMatcher() {
+	var m footbridge.Matcher[string]
+	m.Add("images", footbridge.MustCompile(`{"key":[{"suffix":".png"},{"suffix":".jpg"}]}`))
+	m.Add("big", footbridge.MustCompile(`{"size":[{"numeric":[">",1000000]}]}`))
+	keys, err := m.AppendMatches(nil, []byte(`{"key":"cat.png","size":5120}`))
+	fmt.Println(keys, err)
+	// Output: [images] <nil>
+}
