@@ -90,7 +90,7 @@ func (e *QueueFullError) Error() string {
 // Is reports whether target is [ErrQueueFull].
 func (e *QueueFullError) Is(target error) bool { return target == ErrQueueFull }
 
-// ErrQueueFull is what every [QueueFullError] is.
+// ErrQueueFull is what [errors.Is] finds in every [QueueFullError].
 var ErrQueueFull = errors.New("queue is full")
 
 // New returns a bus without rules. opts may be nil. What is wrong with opts is
@@ -171,8 +171,9 @@ func (b *Bus) arn(kind, name string) string {
 // handled it.
 //
 // The error is an *EventError, a *QueueFullError or an *OptionError, or it wraps
-// [ErrClosed] or the context's error. The context bounds how long Publish waits for
-// room in queues; its values reach the handlers, its cancellation does not.
+// [ErrClosed] or the context's error. A context that has ended is an error; one that
+// ends later bounds how long Publish waits for room in queues. Its values reach the
+// handlers, its cancellation does not.
 //
 // An event that matches no rule is accepted, and counted as unmatched.
 func (b *Bus) Publish(ctx context.Context, e Event) (id string, err error) {
@@ -210,6 +211,7 @@ type Outcome struct {
 }
 
 // Err returns nil if every target was delivered to, else what became of the others.
+// An event that matched no rule has no targets: there it is nil.
 func (o Outcome) Err() error {
 	var errs []error
 	for _, t := range o.Targets {
@@ -252,12 +254,21 @@ func (r Result) String() string {
 // A publication is how an event is published.
 type publication struct {
 	forwarded bool          // it comes from another bus
+	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
 	done      func(Outcome) // nil: no one asks
 }
 
 // publish is what all that publish have in common.
 func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
+	if id, err = b.tryPublish(ctx, e, p); err != nil {
+		b.counters.refused.Add(1)
+		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+	}
+	return id, err
+}
+
+func (b *Bus) tryPublish(ctx context.Context, e Event, p publication) (id string, err error) {
 	if b.invalid != nil {
 		return "", b.invalid
 	}
@@ -305,7 +316,7 @@ func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
 		}
 		err = b.dispatcher.Reserve(batch, false)
 		var full *dispatch.FullError
-		if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.forwarded {
+		if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.noWait {
 			if inHandler(ctx) || dispatch.InWorker() {
 				err = b.dispatcher.Reserve(batch, true)
 			} else {
@@ -314,8 +325,8 @@ func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
 		}
 		switch {
 		case err == nil:
+			defer b.dispatcher.Put(batch) // deferred: an observer may end the goroutine
 			b.published(a, p)
-			b.dispatcher.Put(batch)
 			return nil
 		case errors.Is(err, dispatch.ErrRetired):
 			continue // a rule was removed between the match and here
@@ -371,8 +382,9 @@ const closeGrace = 5 * time.Second
 // When ctx ends first, nothing more is attempted: what waits becomes dead letters
 // with the code [CodeBusClosed], and the contexts of running attempts end. Handlers
 // have five seconds more to return; deliveries whose handlers do not are dead letters,
-// too, and what these handlers return does not count. DLQs have ten seconds in all.
-// Then Close returns a *CloseError that says how many there were.
+// too, and what these handlers return does not count. DLQs have ten seconds in all;
+// what they have not taken by then is lost. Close then returns a *CloseError that says
+// how many deliveries were given up, or nil if none was.
 //
 // Close may be called again. It returns [ErrInHandler] if ctx is that of one of the
 // bus's handlers.

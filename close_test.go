@@ -28,7 +28,7 @@ func TestTraceCloseDrains(t *testing.T) {
 // behind one, ends the contexts of attempts, and says how many it gave up.
 func TestTraceCloseByForce(t *testing.T) {
 	trace(t, "close-by-force", func(t *testing.T, l *timeline) {
-		b := l.bus(Options{DLQ: &MemoryDLQ{}, Concurrency: 1, Retry: Backoff{NoJitter: true, Base: time.Hour, Max: time.Hour}})
+		b := l.bus(Options{DLQ: &MemoryDLQ{}, Concurrency: 1, Retry: Backoff{NoJitter: true, Base: time.Hour, MaxDelay: time.Hour}})
 		require.NoError(t, b.PutRule(Rule{Name: "a", Pattern: MustCompile(`{"id":["e1"]}`), Targets: []Target{{
 			ID: "heeds", Handler: HandlerFunc(func(ctx context.Context, _ Delivery) error {
 				<-ctx.Done()

@@ -51,10 +51,8 @@ func (a *accepted) prepare(letter *DeadLetter) ([]dispatch.Delivery, error) {
 		d.accepted, d.target, d.index = a, t, i
 		batch[i] = dispatch.Delivery{Queue: t.queue, Work: d}
 		if t.OrderBy != nil {
-			if batch[i].Key, err = t.orderKey(a.event); err != nil {
-				return nil, err
-			}
-			batch[i].Ordered = true
+			batch[i].Key, d.failure = t.orderKey(a.event)
+			batch[i].Ordered = d.failure == nil
 		}
 	}
 	return batch, nil
@@ -97,7 +95,7 @@ func (b *Bus) targetOf(letter *DeadLetter) (*target, error) {
 	return t, nil
 }
 
-// orderKey calls OrderBy, which is the user's.
+// orderKey calls OrderBy, which is the user's. If it panics the delivery fails.
 func (t *target) orderKey(e Event) (key string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -179,26 +177,54 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// errGoexit is the error of an attempt whose handler ended its goroutine.
-var errGoexit = errors.New("footbridge: the handler called runtime.Goexit")
+// errGoexit is the error of a handler, or a DLQ, that ended its goroutine.
+var errGoexit = errors.New("footbridge: runtime.Goexit was called")
 
 // Attempt implements dispatch.Work: it calls the handler, or, for a delivery that is
 // a dead letter, the DLQ.
+//
+// All that is the user's may panic, or end the goroutine: then only deferred calls
+// run. So what must be done behind such a call is deferred before it.
 func (d *delivery) Attempt(v *dispatch.Verdict) {
 	if d.letter.Load() != nil {
 		d.sendLetter(v)
 		return
 	}
+	if d.failure != nil && d.attempts.Load() == 0 { // it has no key
+		d.becomeLetter(d.failure, CodeErrorFromTarget, "", v)
+		return
+	}
 	info := d.info(int(d.attempts.Add(1)))
 	ctx, cancel := d.context(info)
 	start := time.Now()
-	err := errGoexit
-	defer func() { // not below the call: it must be done for a handler that ends its goroutine, too
-		timedOut := ctx.Err() != nil
+	f := failure{err: errGoexit, code: CodeErrorFromTarget}
+	defer func() {
+		if f.err != nil && ctx.Err() != nil {
+			f.interrupted(d.accepted.bus)
+		}
 		cancel()
-		d.conclude(info, time.Since(start), err, timedOut, v)
+		d.conclude(info, time.Since(start), f, v)
 	}()
-	err = d.handle(ctx, info)
+	f = d.handle(ctx, info)
+}
+
+// A failure is what a failed attempt says of itself. The zero value is success.
+type failure struct {
+	err       error
+	coded     bool   // code is the error's own
+	code      string // of a dead letter
+	permanent bool
+	closed    bool // the bus was closed by force while it ran
+}
+
+// interrupted notes that the attempt's context has ended.
+func (f *failure) interrupted(b *Bus) {
+	switch {
+	case b.attempts.Err() != nil:
+		f.closed, f.code = true, CodeBusClosed
+	case !f.coded:
+		f.code = CodeTimeout
+	}
 }
 
 func (d *delivery) info(attempt int) Delivery {
@@ -209,46 +235,68 @@ func (d *delivery) info(attempt int) Delivery {
 	}
 }
 
-// handle calls the handler and makes an error of a panic.
-func (d *delivery) handle(ctx context.Context, info Delivery) (err error) {
+// handle calls the handler and makes an error of a panic, also of one of the error's
+// own methods.
+func (d *delivery) handle(ctx context.Context, info Delivery) (f failure) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = &PanicError{r, debug.Stack()}
+			f = failure{err: &PanicError{r, debug.Stack()}, code: CodeErrorFromTarget}
 		}
 	}()
-	return d.target.handler.Handle(ctx, info)
+	err := d.target.handler.Handle(ctx, info)
+	if err == nil {
+		return failure{}
+	}
+	_ = err.Error() // a nil pointer in an error panics here, not later
+	f = failure{err: err, code: CodeErrorFromTarget, permanent: isPermanent(err)}
+	var coded interface{ ErrorCode() string }
+	if errors.As(err, &coded) {
+		f.code, f.coded = coded.ErrorCode(), true
+	}
+	return f
 }
 
-// conclude decides what an attempt that ended with err leads to.
-func (d *delivery) conclude(info Delivery, took time.Duration, err error, timedOut bool, v *dispatch.Verdict) {
+// conclude decides what an attempt leads to.
+func (d *delivery) conclude(info Delivery, took time.Duration, f failure, v *dispatch.Verdict) {
 	b := d.accepted.bus
 	b.counters.invocations.Add(1)
 	if info.Attempt > 1 {
 		b.counters.retries.Add(1)
 	}
-	tell := AttemptInfo{Delivery: info, Duration: took, Err: err}
-	if err == nil {
+	tell := AttemptInfo{Delivery: info, Duration: took, Err: f.err}
+	if f.err == nil {
+		defer d.delivered(info)
 		call(b, b.options.Observer.Attempted, tell)
-		if d.state.CompareAndSwap(open, decided) {
-			b.counters.delivered.Add(1)
-			call(b, b.options.Observer.Delivered, info)
-			d.end(Delivered, nil)
-		}
 		return
 	}
 	b.counters.failed.Add(1)
 	exhausted := ""
-	if !isPermanent(err) {
-		tell.Delay, tell.Retry, exhausted, err = d.next(info, err)
+	defer func() {
+		if tell.Retry {
+			b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", info.Attempt, "error", f.err, "delay", tell.Delay)...)
+			d.failure = tell.Err
+			v.Again, v.Delay = true, tell.Delay
+		} else {
+			defer d.becomeLetter(tell.Err, f.code, exhausted, v)
+		}
+		call(b, b.options.Observer.Attempted, tell)
+	}()
+	if !f.permanent && !f.closed {
+		tell.Delay, tell.Retry, exhausted, tell.Err = d.next(info, f.err)
 	}
-	call(b, b.options.Observer.Attempted, tell)
-	if tell.Retry {
-		b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", info.Attempt, "error", err, "delay", tell.Delay)...)
-		d.failure = err
-		v.Again, v.Delay = true, tell.Delay
-		return
+}
+
+func (d *delivery) delivered(info Delivery) {
+	if b := d.accepted.bus; d.state.CompareAndSwap(open, decided) {
+		b.counters.delivered.Add(1)
+		defer d.end(Delivered, nil)
+		call(b, b.options.Observer.Delivered, info)
 	}
-	if d.claim(errorCode(err, timedOut), exhausted, err) {
+}
+
+// becomeLetter makes a dead letter of d and sends it, unless it is decided otherwise.
+func (d *delivery) becomeLetter(err error, code, exhausted string, v *dispatch.Verdict) {
+	if d.claim(code, exhausted, err) {
 		d.sendLetter(v)
 	}
 }
@@ -269,7 +317,7 @@ func (d *delivery) next(info Delivery, failure error) (delay time.Duration, retr
 	if delay, retry = policy.Next(a); retry {
 		return max(0, delay, retryAfter(failure)), true, "", failure
 	}
-	exhausted = MaximumRetryAttempts
+	exhausted = ConditionMaxRetries
 	if p, ok := policy.(interface{ Exhausted(Attempt) string }); ok {
 		exhausted = p.Exhausted(a)
 	}
@@ -291,7 +339,7 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 		Event: a.event, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
 		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
 		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
-		RetryAttempts: max(0, int(d.attempts.Load())-1), Accepted: a.time, Time: time.Now(), Err: err,
+		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: a.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
 	}
 }
 
@@ -301,19 +349,23 @@ var ErrNoDLQ = errors.New("no dead-letter queue")
 // maxSends is how often a letter is sent before it is lost.
 const maxSends = 5
 
-// sendLetter sends the letter to the DLQ, or reports it as lost. A letter that is to
-// be sent again goes the way of a retry, and holds no worker meanwhile.
+// sendLetter sends the letter to the DLQ. One that is to be sent again goes the way of
+// a retry, and holds no worker meanwhile; with a nil v there is no again.
 func (d *delivery) sendLetter(v *dispatch.Verdict) {
-	err := d.trySend()
-	d.sends++
-	switch {
-	case err == nil:
-		d.endDeadLettered()
-	case v != nil && d.sends < maxSends && !isPermanent(err) && err != ErrNoDLQ:
-		v.Again, v.Delay = true, time.Second<<(d.sends-1)
-	default:
-		d.endLost(err)
-	}
+	err := errGoexit
+	defer func() {
+		d.sends++
+		switch {
+		case err == nil:
+			d.endDeadLettered()
+		case v != nil && d.sends < maxSends && !isPermanent(err) && err != ErrNoDLQ:
+			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
+			v.Again, v.Delay = true, time.Second<<(d.sends-1)
+		default:
+			d.endLost(err)
+		}
+	}()
+	err = d.trySend()
 }
 
 // trySend calls the DLQ and makes an error of a panic.
@@ -326,7 +378,11 @@ func (d *delivery) trySend() (err error) {
 			err = &PanicError{r, debug.Stack()}
 		}
 	}()
-	return d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, values: d.accepted.values}, *d.letter.Load())
+	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, values: d.accepted.values}, *d.letter.Load())
+	if err != nil {
+		_ = err.Error() // a nil pointer in an error panics here, not later
+	}
+	return err
 }
 
 func (d *delivery) endDeadLettered() {
@@ -336,21 +392,20 @@ func (d *delivery) endDeadLettered() {
 	b, letter := d.accepted.bus, d.letter.Load()
 	b.counters.deadLettered.Add(1)
 	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
+	defer d.end(DeadLettered, letter.Err)
 	call(b, b.options.Observer.DeadLettered, *letter)
-	d.end(DeadLettered, letter.Err)
 }
 
 // endLost reports that no one has the delivery, since the DLQ returned err.
 func (d *delivery) endLost(err error) {
-	letter := d.letter.Load()
 	if d.state.Swap(decided) == decided {
 		return
 	}
-	b := d.accepted.bus
+	b, letter := d.accepted.bus, d.letter.Load()
 	b.counters.lost.Add(1)
 	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
+	defer d.end(Lost, fmt.Errorf("%w (not dead-lettered: %w)", letter.Err, err))
 	call(b, b.options.Observer.Lost, LostInfo{Letter: *letter, Err: err})
-	d.end(Lost, fmt.Errorf("%w (dead-letter queue: %w)", letter.Err, err))
 }
 
 // end enters how d ended, after all that is told and counted of it.

@@ -36,6 +36,8 @@ type DeadLetter struct {
 	RetryAttempts           int    // RETRY_ATTEMPTS: attempts but for the first
 	ExhaustedRetryCondition string // EXHAUSTED_RETRY_CONDITION; "" if retries were not what ended
 
+	Forwarded bool // the event came from another bus: a redriven one passes no further hop
+
 	Accepted time.Time // when the bus accepted the event
 	Time     time.Time // when the delivery was given up
 	Err      error     // of the last attempt; in JSON only its text survives
@@ -43,8 +45,8 @@ type DeadLetter struct {
 
 // Error codes of dead letters. All but CodeBusClosed are the service's.
 const (
-	CodeErrorFromTarget = "ERROR_FROM_TARGET"          // the handler returned an error or panicked
-	CodeTimeout         = "TIMEOUT"                    // the last attempt ran into its Timeout
+	CodeErrorFromTarget = "ERROR_FROM_TARGET"          // the handler returned an error that names no other, or panicked
+	CodeTimeout         = "TIMEOUT"                    // the last attempt failed behind its Timeout
 	CodeInvalidJSON     = "INVALID_JSON"               // the detail cannot be unmarshalled
 	CodeThirdAccountHop = "THIRD_ACCOUNT_HOP_DETECTED" // a second bus-to-bus hop
 	CodeResourceLimit   = "RESOURCE_LIMIT_EXCEEDED"    // the target's queue or backlog is full
@@ -63,18 +65,21 @@ type letterJSON struct {
 		RetryAttempts           string `json:"RETRY_ATTEMPTS"`
 		ExhaustedRetryCondition string `json:"EXHAUSTED_RETRY_CONDITION,omitempty"`
 	} `json:"attributes"`
-	Bus      string    `json:"bus"`
-	Rule     string    `json:"rule"`
-	Target   string    `json:"target"`
-	Accepted time.Time `json:"accepted"`
-	Time     time.Time `json:"time"`
+	Bus    string `json:"bus"`
+	Rule   string `json:"rule"`
+	Target string `json:"target"`
+	// Forwarded is the event's, not the attributes', as the service has none for it.
+	Forwarded bool      `json:"forwarded,omitempty"`
+	Accepted  time.Time `json:"accepted"`
+	Time      time.Time `json:"time"`
 }
 
 // MarshalJSON returns the letter's stable form: the envelope under "event", the
 // service's six attributes under "attributes", and "bus", "rule", "target",
-// "accepted" and "time".
+// "forwarded" if it is true, "accepted" and "time". As in every envelope, the event's
+// time is in whole seconds.
 func (d DeadLetter) MarshalJSON() ([]byte, error) {
-	j := letterJSON{Event: d.Event, Bus: d.Bus, Rule: d.Rule, Target: d.Target, Accepted: d.Accepted, Time: d.Time}
+	j := letterJSON{Event: d.Event, Bus: d.Bus, Rule: d.Rule, Target: d.Target, Forwarded: d.Forwarded, Accepted: d.Accepted, Time: d.Time}
 	a := &j.Attributes
 	a.RuleARN, a.TargetARN, a.ErrorCode, a.ErrorMessage = d.RuleARN, d.TargetARN, d.ErrorCode, d.ErrorMessage
 	a.RetryAttempts, a.ExhaustedRetryCondition = strconv.Itoa(d.RetryAttempts), d.ExhaustedRetryCondition
@@ -95,7 +100,7 @@ func (d *DeadLetter) UnmarshalJSON(data []byte) error {
 	*d = DeadLetter{
 		Event: j.Event, Bus: j.Bus, Rule: j.Rule, Target: j.Target, RuleARN: a.RuleARN, TargetARN: a.TargetARN,
 		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, RetryAttempts: retries,
-		ExhaustedRetryCondition: a.ExhaustedRetryCondition, Accepted: j.Accepted, Time: j.Time, Err: errors.New(a.ErrorMessage),
+		ExhaustedRetryCondition: a.ExhaustedRetryCondition, Forwarded: j.Forwarded, Accepted: j.Accepted, Time: j.Time, Err: errors.New(a.ErrorMessage),
 	}
 	return nil
 }
@@ -110,18 +115,6 @@ func (e *codedError) Error() string     { return e.err.Error() }
 func (e *codedError) Unwrap() error     { return e.err }
 func (e *codedError) ErrorCode() string { return e.code }
 
-// errorCode is the code of the dead letter that err leads to.
-func errorCode(err error, timedOut bool) string {
-	var coded interface{ ErrorCode() string }
-	switch {
-	case errors.As(err, &coded):
-		return coded.ErrorCode()
-	case timedOut && errors.Is(err, context.DeadlineExceeded):
-		return CodeTimeout
-	}
-	return CodeErrorFromTarget
-}
-
 // ErrDLQFull is returned by a [MemoryDLQ] that has no room.
 var ErrDLQFull = errors.New("footbridge: dead-letter queue is full")
 
@@ -129,7 +122,7 @@ var ErrDLQFull = errors.New("footbridge: dead-letter queue is full")
 const DefaultDLQCapacity = 65536
 
 // A MemoryDLQ keeps dead letters in memory, oldest first. The zero value is ready to
-// use. It may serve several buses, and any number of goroutines.
+// use. It may serve several buses of different names, and any number of goroutines.
 type MemoryDLQ struct {
 	Capacity int // letters; zero: DefaultDLQCapacity. Beyond it Send returns ErrDLQFull
 
@@ -180,21 +173,37 @@ func (q *MemoryDLQ) Take(choose func(DeadLetter) bool) []DeadLetter {
 }
 
 // Redrive hands the letters of bus b for which choose returns true, all of b's if it
-// is nil, to [Bus.Redrive], oldest first, and returns how many b accepted. Those it
-// did not accept are back in the queue, behind the others, and the error tells why.
+// is nil, to [Bus.Redrive], oldest first, and returns how many b accepted. It stops
+// when ctx ends or b is closed. What b did not accept is back in the queue, behind the
+// others, and the error tells why: of the first ten letters, and how many more.
+//
+// A letter is b's if it has b's name: buses that share a queue need different names.
 func (q *MemoryDLQ) Redrive(ctx context.Context, b *Bus, choose func(DeadLetter) bool) (n int, err error) {
 	letters := q.Take(func(d DeadLetter) bool { return d.Bus == b.Name() && (choose == nil || choose(d)) })
-	for _, d := range letters {
-		if e := b.Redrive(ctx, d); e != nil {
-			err = errors.Join(err, e)
-			q.mu.Lock()
-			q.letters = append(q.letters, d) // beyond Capacity if need be: nothing is dropped
-			q.mu.Unlock()
+	var kept []DeadLetter
+	defer func() { // deferred: nothing is dropped whatever happens
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.letters = append(append(q.letters, kept...), letters...) // beyond Capacity if need be
+	}()
+	var errs []error
+	for len(letters) > 0 {
+		d := letters[0]
+		err := b.Redrive(ctx, d)
+		if err == nil {
+			letters = letters[1:]
+			n++
 			continue
 		}
-		n++
+		if errs = append(errs, err); errors.Is(err, ErrClosed) || ctx.Err() != nil {
+			break
+		}
+		letters, kept = letters[1:], append(kept, d)
 	}
-	return n, err
+	if more := len(errs) - 10; more > 0 {
+		errs = append(errs[:10], fmt.Errorf("footbridge: redrive: %d more letters were refused", more))
+	}
+	return n, errors.Join(errs...)
 }
 
 // Redrive delivers a dead letter again, to its own target and no other, with a new
@@ -202,6 +211,6 @@ func (q *MemoryDLQ) Redrive(ctx context.Context, b *Bus, choose func(DeadLetter)
 // error wraps [ErrRuleNotFound], [ErrTargetNotFound], or what [Bus.Publish] returns;
 // then nothing was accepted and the letter is still the caller's.
 func (b *Bus) Redrive(ctx context.Context, d DeadLetter) error {
-	_, err := b.publish(ctx, d.Event, publication{to: &d})
+	_, err := b.publish(ctx, d.Event, publication{to: &d, forwarded: d.Forwarded})
 	return err
 }

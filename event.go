@@ -55,7 +55,8 @@ func (e Event) Decode(v any) error {
 
 // MarshalJSON returns the envelope as the service delivers it: compact, with its
 // key order, a "resources" that is never null and a time in whole seconds UTC.
-// Nothing is escaped for HTML. (json.Marshal does escape what it gets from here.)
+// Nothing is escaped for HTML. (json.Marshal does escape what it gets from here.) What
+// is not UTF-8 becomes U+FFFD, since JSON cannot hold it.
 func (e Event) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 256+len(e.Detail))
 	b = appendMember(b, `{"version":"0","id":`, e.ID)
@@ -79,7 +80,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	detail := bytes.NewBuffer(b)
 	if len(e.Detail) == 0 {
 		detail.WriteString("null")
-	} else if err := json.Compact(detail, e.Detail); err != nil {
+	} else if err := json.Compact(detail, bytes.ToValidUTF8(e.Detail, []byte("\uFFFD"))); err != nil {
 		return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
 	}
 	detail.WriteByte('}')
@@ -107,22 +108,25 @@ func appendMember(b []byte, key, value string) []byte {
 
 // UnmarshalJSON reads an envelope. Keys that it does not know are ignored.
 func (e *Event) UnmarshalJSON(data []byte) error {
-	var envelope struct {
-		ID         string          `json:"id"`
-		Source     string          `json:"source"`
-		DetailType string          `json:"detail-type"`
-		Time       time.Time       `json:"time"`
-		Account    string          `json:"account"`
-		Region     string          `json:"region"`
-		Resources  []string        `json:"resources"`
-		Detail     json.RawMessage `json:"detail"`
-		ReplayName string          `json:"replay-name"`
-	}
+	var envelope envelopeJSON
 	if err := json.Unmarshal(data, &envelope); err != nil {
 		return fmt.Errorf("footbridge: event envelope: %w", err)
 	}
 	*e = Event(envelope)
 	return nil
+}
+
+// envelopeJSON is an Event with the envelope's keys.
+type envelopeJSON struct {
+	ID         string          `json:"id"`
+	Source     string          `json:"source"`
+	DetailType string          `json:"detail-type"`
+	Time       time.Time       `json:"time"`
+	Account    string          `json:"account"`
+	Region     string          `json:"region"`
+	Resources  []string        `json:"resources"`
+	Detail     json.RawMessage `json:"detail"`
+	ReplayName string          `json:"replay-name"`
 }
 
 // An EventError says why an event was refused. Nothing of it was delivered.
@@ -166,6 +170,9 @@ func (e *Event) check() error {
 		if !utf8.ValidString(f.value) {
 			return &EventError{Field: f.field, Reason: fmt.Sprintf("want UTF-8, got %q", f.value)}
 		}
+	}
+	if year := e.Time.UTC().Year(); year < 0 || year > 9999 {
+		return &EventError{Field: "Time", Reason: fmt.Sprintf("want a year from 0 to 9999, got %d", year)}
 	}
 	for i, r := range e.Resources {
 		if !utf8.ValidString(r) {

@@ -13,6 +13,7 @@ import (
 type Observer struct {
 	Published    func(PublishInfo) // an event was accepted
 	Unmatched    func(PublishInfo) // an event was accepted and matches no rule
+	Refused      func(RefusedInfo) // an event was not accepted
 	Attempted    func(AttemptInfo) // an attempt came back
 	Delivered    func(Delivery)    // a handler returned nil: that ends the delivery
 	DeadLettered func(DeadLetter)  // a DLQ took a letter: that ends the delivery
@@ -26,12 +27,18 @@ type PublishInfo struct {
 	Targets int // of those rules
 }
 
+// A RefusedInfo tells of an event that was not accepted.
+type RefusedInfo struct {
+	Event Event
+	Err   error // what Publish returned
+}
+
 // An AttemptInfo tells of an attempt.
 type AttemptInfo struct {
 	Delivery Delivery
 	Duration time.Duration
 	Err      error         // nil: delivered
-	Retry    bool          // there is to be another attempt,
+	Retry    bool          // there is to be another attempt, if the backlog has room,
 	Delay    time.Duration // after this
 }
 
@@ -41,13 +48,14 @@ type LostInfo struct {
 	Err    error // why there is no dead letter: [ErrNoDLQ], or the DLQ's error
 }
 
-// Stats are counts since the bus was made, and what it holds now. They name what
-// EventBridge's metrics of similar names name. At any time at which nothing happens,
+// Stats are counts since the bus was made, and what it holds now. Where EventBridge
+// has a metric for a count, it has the metric's name. At any time at which nothing happens,
 //
 //	Deliveries = Delivered + DeadLettered + Lost + Undecided
 type Stats struct {
 	Published      int64 // events accepted
 	Unmatched      int64 // of these, events that match no rule
+	Refused        int64 // events not accepted
 	TriggeredRules int64 // sum over events of the rules matched
 	Deliveries     int64 // sum over events of the targets of those rules; redriven ones count again
 
@@ -58,7 +66,7 @@ type Stats struct {
 	Delivered    int64 // handler returned nil
 	DeadLettered int64 // taken by a DLQ (InvocationsSentToDlq)
 	Lost         int64 // taken by none
-	Undecided    int64 // neither of the three yet
+	Undecided    int64 // accepted, and none of the three yet
 
 	Targets []TargetStats // of the rules there are, by rule and target
 }
@@ -73,9 +81,9 @@ type TargetStats struct {
 
 // counters are the counts of Stats.
 type counters struct {
-	published, unmatched, triggeredRules, deliveries atomic.Int64
-	invocations, failed, retries                     atomic.Int64
-	delivered, deadLettered, lost                    atomic.Int64
+	published, unmatched, refused, triggeredRules, deliveries atomic.Int64
+	invocations, failed, retries                              atomic.Int64
+	delivered, deadLettered, lost                             atomic.Int64
 }
 
 // Stats returns the bus's counts. They are read one after the other, so that while
@@ -83,7 +91,7 @@ type counters struct {
 func (b *Bus) Stats() Stats {
 	c := &b.counters
 	s := Stats{
-		Published: c.published.Load(), Unmatched: c.unmatched.Load(), TriggeredRules: c.triggeredRules.Load(),
+		Published: c.published.Load(), Unmatched: c.unmatched.Load(), Refused: c.refused.Load(), TriggeredRules: c.triggeredRules.Load(),
 		Deliveries: c.deliveries.Load(), Invocations: c.invocations.Load(), FailedInvocations: c.failed.Load(),
 		RetryInvocationAttempts: c.retries.Load(), Delivered: c.delivered.Load(), DeadLettered: c.deadLettered.Load(),
 		Lost: c.lost.Load(), Undecided: int64(b.dispatcher.Undecided()),
@@ -100,13 +108,15 @@ func (b *Bus) Stats() Stats {
 }
 
 // call calls an observer's function, if there is one, and contains its panics.
+//
+// What must be done behind it is deferred before it, since fn may end its goroutine.
 func call[T any](b *Bus, fn func(T), info T) {
 	if fn == nil {
 		return
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			b.log.Error("footbridge: observer panicked", slog.String("bus", b.options.Name), slog.Any("panic", r))
+			b.log.Error("footbridge: a function of Observer, or of PublishNotify, panicked", slog.String("bus", b.options.Name), slog.Any("panic", r))
 		}
 	}()
 	fn(info)

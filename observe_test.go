@@ -37,17 +37,19 @@ func TestPanicsOfObserversAreContained(t *testing.T) {
 	var log strings.Builder
 	boom := func() { panic("boom") }
 	b := New(&Options{Retry: NoRetry, DLQ: &MemoryDLQ{}, Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: &Observer{
-		Published: func(PublishInfo) { boom() }, Unmatched: func(PublishInfo) { boom() }, Attempted: func(AttemptInfo) { boom() },
+		Published: func(PublishInfo) { boom() }, Unmatched: func(PublishInfo) { boom() }, Refused: func(RefusedInfo) { boom() }, Attempted: func(AttemptInfo) { boom() },
 		Delivered: func(Delivery) { boom() }, DeadLettered: func(DeadLetter) { boom() }, Lost: func(LostInfo) { boom() },
 	}})
+	_, err := b.Publish(t.Context(), Event{})
+	require.Error(t, err)
 	publish(t, b, 1)
 	put(t, b, "r", Target{ID: "ok", Handler: failing(0, nil)}, Target{ID: "fails", Handler: failing(1, errDown)},
 		Target{ID: "lost", Handler: failing(1, errDown), DLQ: dlqFunc(func(DeadLetter) error { return Permanent(errDown) })})
-	_, err := b.PublishNotify(t.Context(), event(2), func(Outcome) { boom() })
+	_, err = b.PublishNotify(t.Context(), event(2), func(Outcome) { boom() })
 	require.NoError(t, err)
 	require.NoError(t, b.Close(t.Context()))
 	checkBooks(t, b)
-	assert.Equal(t, 10, strings.Count(log.String(), "panic=boom")) // 2 published, unmatched, 3 attempts, their 3 ends, done
+	assert.Equal(t, 11, strings.Count(log.String(), "panic=boom")) // refused, 2 published, unmatched, 3 attempts, their 3 ends, done
 }
 
 func TestStats(t *testing.T) {

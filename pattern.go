@@ -6,9 +6,22 @@ import (
 	"github.com/footbridge-go/footbridge/internal/match"
 )
 
-// A Pattern is a compiled event pattern. docs/patterns.md has the language. A
-// Pattern is immutable and may be used by any number of goroutines.
+// A Pattern is a compiled event pattern: literal values, and the operators prefix,
+// suffix, equals-ignore-case, wildcard, numeric, cidr, exists, anything-but, exactly
+// and $or. The language is described in
+// https://github.com/footbridge-go/footbridge/blob/main/docs/patterns.md.
+//
+// A Pattern is immutable and may be used by any number of goroutines. [Compile] makes
+// one; nil and the zero value match nothing.
 type Pattern struct{ compiled *match.Pattern }
+
+// inner returns the compiled pattern of p, or nil.
+func (p *Pattern) inner() *match.Pattern {
+	if p == nil {
+		return nil
+	}
+	return p.compiled
+}
 
 // Compile compiles an event pattern, such as {"detail":{"state":["running"]}}. The
 // error is a *PatternError.
@@ -33,12 +46,12 @@ func MustCompile(pattern string) *Pattern {
 // Match reports whether event, which may be any JSON object, matches the pattern.
 // There is an error if it is not a JSON object.
 func (p *Pattern) Match(event []byte) (bool, error) {
-	matched, err := p.compiled.Match(event)
+	matched, err := p.inner().Match(event)
 	return matched, matchError(err)
 }
 
 // String returns the text the pattern was compiled from.
-func (p *Pattern) String() string { return p.compiled.String() }
+func (p *Pattern) String() string { return p.inner().String() }
 
 // A PatternError says why a pattern was refused and where.
 type PatternError struct {
@@ -49,11 +62,11 @@ type PatternError struct {
 }
 
 func (e *PatternError) Error() string {
-	at := e.Pointer
-	if at == "" {
-		at = "the top level"
+	at := ""
+	if e.Pointer != "" {
+		at = "at " + e.Pointer + ", "
 	}
-	return fmt.Sprintf("footbridge: Event pattern is not valid. Reason: %s (at %s, offset %d)", e.Reason, at, e.Offset)
+	return fmt.Sprintf("footbridge: Event pattern is not valid. Reason: %s (%soffset %d)", e.Reason, at, e.Offset)
 }
 
 // A Matcher finds which of many patterns an event matches. K is what the caller
@@ -62,7 +75,7 @@ func (e *PatternError) Error() string {
 type Matcher[K comparable] struct{ set match.Set[K] }
 
 // Add adds a pattern under key, which may have several.
-func (m *Matcher[K]) Add(key K, p *Pattern) { m.set.Add(key, p.compiled) }
+func (m *Matcher[K]) Add(key K, p *Pattern) { m.set.Add(key, p.inner()) }
 
 // Remove removes all patterns of key, if it has any.
 func (m *Matcher[K]) Remove(key K) { m.set.Remove(key) }

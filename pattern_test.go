@@ -68,7 +68,7 @@ func TestPatternErrors(t *testing.T) {
 	assert.Equal(t, "Bottom must be less than top", refused.Reason)
 	assert.Equal(t, `[">",5,"<",1]`, refused.Pattern[refused.Offset:refused.Offset+13])
 	assert.EqualError(t, err, "footbridge: Event pattern is not valid. Reason: Bottom must be less than top (at /detail/a~1b/1/numeric, offset 44)")
-	assert.PanicsWithError(t, "footbridge: Event pattern is not valid. Reason: Empty objects are not allowed (at the top level, offset 0)",
+	assert.PanicsWithError(t, "footbridge: Event pattern is not valid. Reason: Empty objects are not allowed (offset 0)",
 		func() { MustCompile(`{}`) })
 }
 
@@ -101,4 +101,18 @@ func TestMatcherKeys(t *testing.T) {
 	assert.Equal(t, []string{"x", "y"}, matches(`{"a":2}`))
 	m.Remove("x")
 	assert.Equal(t, []string{"y"}, matches(`{"a":2}`))
+}
+
+func TestZeroPatternsMatchNothing(t *testing.T) {
+	var m Matcher[string]
+	for name, p := range map[string]*Pattern{"nil": nil, "zero": {}} {
+		matched, err := p.Match([]byte(`{}`))
+		require.NoError(t, err)
+		assert.False(t, matched)
+		assert.Empty(t, p.String())
+		m.Add(name, p)
+	}
+	keys, err := m.AppendMatches(nil, []byte(`{}`))
+	require.NoError(t, err)
+	assert.Empty(t, keys)
 }

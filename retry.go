@@ -28,12 +28,12 @@ type Attempt struct {
 
 // Why retries ended, in a dead letter's ExhaustedRetryCondition: the service's words.
 const (
-	MaximumRetryAttempts     = "MaximumRetryAttempts"
-	MaximumEventAgeInSeconds = "MaximumEventAgeInSeconds"
+	ConditionMaxRetries = "MaximumRetryAttempts"
+	ConditionMaxAge     = "MaximumEventAgeInSeconds"
 )
 
 // Backoff is exponential backoff with full jitter: the delay before retry n (from
-// 0) lies between 0 and Base*2^n, but at most Max. The zero value is the service's
+// 0) lies between 0 and Base*2^n, but at most MaxDelay. The zero value is the service's
 // default: 185 retries within 24 hours; the service does not publish its base and
 // its cap, these are footbridge's.
 //
@@ -42,7 +42,7 @@ const (
 // the same delay.
 type Backoff struct {
 	Base       time.Duration // zero: 1 second
-	Max        time.Duration // zero: 16 minutes
+	MaxDelay   time.Duration // zero: 16 minutes
 	MaxRetries int           // zero: 185; negative: none
 	MaxAge     time.Duration // no retry begins at a greater age; zero: 24 hours
 	NoJitter   bool          // the delay is always the greatest
@@ -50,8 +50,8 @@ type Backoff struct {
 
 // Defaults of Backoff.
 const (
-	DefaultBase       = time.Second
-	DefaultMax        = 16 * time.Minute
+	DefaultBaseDelay  = time.Second
+	DefaultMaxDelay   = 16 * time.Minute
 	DefaultMaxRetries = 185
 	DefaultMaxAge     = 24 * time.Hour
 )
@@ -65,9 +65,9 @@ func (b Backoff) Next(a Attempt) (delay time.Duration, retry bool) {
 	return delay, exhausted == ""
 }
 
-// Exhausted says why Next does not retry: [MaximumRetryAttempts] or
-// [MaximumEventAgeInSeconds]. It is "" if Next retries. A policy of your own may
-// have this method, too; without it the dead letter says MaximumRetryAttempts.
+// Exhausted says why Next does not retry: [ConditionMaxRetries] or
+// [ConditionMaxAge]. It is "" if Next retries. A policy of your own may
+// have this method, too; without it the dead letter says ConditionMaxRetries.
 func (b Backoff) Exhausted(a Attempt) string {
 	_, exhausted := b.next(a)
 	return exhausted
@@ -79,7 +79,7 @@ func (b Backoff) next(a Attempt) (delay time.Duration, exhausted string) {
 		retries = DefaultMaxRetries
 	}
 	if a.Retries >= retries {
-		return 0, MaximumRetryAttempts
+		return 0, ConditionMaxRetries
 	}
 	delay = b.ceiling(a.Retries)
 	if !b.NoJitter {
@@ -88,14 +88,14 @@ func (b Backoff) next(a Attempt) (delay time.Duration, exhausted string) {
 	delay = max(delay, retryAfter(a.Err))
 	// Not a.Age+delay: that may overflow.
 	if maxAge := orDefault(b.MaxAge, DefaultMaxAge); delay > maxAge-a.Age {
-		return 0, MaximumEventAgeInSeconds
+		return 0, ConditionMaxAge
 	}
 	return delay, ""
 }
 
 // ceiling is the greatest delay before retry n.
 func (b Backoff) ceiling(n int) time.Duration {
-	base, limit := orDefault(b.Base, DefaultBase), orDefault(b.Max, DefaultMax)
+	base, limit := orDefault(b.Base, DefaultBaseDelay), orDefault(b.MaxDelay, DefaultMaxDelay)
 	if n >= 62 || base > math.MaxInt64>>n {
 		return limit
 	}

@@ -19,11 +19,11 @@ func TestBackoffCeilings(t *testing.T) {
 		want   []time.Duration // before retries 0, 1, 2...; it ends where they do
 		ended  string
 	}{
-		"base and cap":    {Backoff{Base: time.Second, Max: 5 * time.Second, MaxRetries: 5}, []time.Duration{1e9, 2e9, 4e9, 5e9, 5e9}, MaximumRetryAttempts},
-		"none":            {NoRetry, nil, MaximumRetryAttempts},
-		"no younger":      {Backoff{MaxAge: 7 * time.Second}, []time.Duration{1e9, 2e9, 4e9}, MaximumEventAgeInSeconds},
-		"cap below base":  {Backoff{Base: time.Hour, Max: time.Minute, MaxRetries: 2}, []time.Duration{60e9, 60e9}, MaximumRetryAttempts},
-		"negative values": {Backoff{Base: -1, Max: -1, MaxAge: -1, MaxRetries: 2}, []time.Duration{1e9, 2e9}, MaximumRetryAttempts},
+		"base and cap":    {Backoff{Base: time.Second, MaxDelay: 5 * time.Second, MaxRetries: 5}, []time.Duration{1e9, 2e9, 4e9, 5e9, 5e9}, ConditionMaxRetries},
+		"none":            {NoRetry, nil, ConditionMaxRetries},
+		"no younger":      {Backoff{MaxAge: 7 * time.Second}, []time.Duration{1e9, 2e9, 4e9}, ConditionMaxAge},
+		"cap below base":  {Backoff{Base: time.Hour, MaxDelay: time.Minute, MaxRetries: 2}, []time.Duration{60e9, 60e9}, ConditionMaxRetries},
+		"negative values": {Backoff{Base: -1, MaxDelay: -1, MaxAge: -1, MaxRetries: 2}, []time.Duration{1e9, 2e9}, ConditionMaxRetries},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.policy.NoJitter = true
@@ -99,7 +99,7 @@ func FuzzBackoff(f *testing.F) {
 	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), math.MaxInt, int64(math.MaxInt64), 62, int64(math.MaxInt64), int64(math.MaxInt64), "e")
 	f.Add(int64(math.MinInt64), int64(5), math.MinInt, int64(math.MinInt64), 1<<40, int64(math.MinInt64), int64(-1), "")
 	f.Fuzz(func(t *testing.T, base, limit int64, retries int, maxAge int64, n int, age, after int64, id string) {
-		b := Backoff{Base: time.Duration(base), Max: time.Duration(limit), MaxRetries: retries, MaxAge: time.Duration(maxAge)}
+		b := Backoff{Base: time.Duration(base), MaxDelay: time.Duration(limit), MaxRetries: retries, MaxAge: time.Duration(maxAge)}
 		age, n = max(age, 0), max(n, 0) // what the bus counts
 		delay, retry := b.Next(Attempt{EventID: id, Retries: n, Age: time.Duration(age), Err: RetryAfter(errDown, time.Duration(after))})
 		if !retry {
@@ -148,7 +148,7 @@ func TestOwnPolicies(t *testing.T) {
 			seen[n].Err = nil
 			assert.Equal(t, Attempt{EventID: "e1", Rule: "r", Target: "t", Retries: n, Age: age}, seen[n])
 		}
-		assert.Equal(t, MaximumRetryAttempts, dlq.Letters()[0].ExhaustedRetryCondition)
+		assert.Equal(t, ConditionMaxRetries, dlq.Letters()[0].ExhaustedRetryCondition)
 	})
 }
 
@@ -175,7 +175,7 @@ func TestADayOfRetries(t *testing.T) {
 		letter := dlq.Letters()[0]
 		assert.Greater(t, time.Since(start), 20*time.Hour)
 		assert.Equal(t, 185, letter.RetryAttempts)
-		assert.Equal(t, MaximumRetryAttempts, letter.ExhaustedRetryCondition)
+		assert.Equal(t, ConditionMaxRetries, letter.ExhaustedRetryCondition)
 		require.NoError(t, b.Close(t.Context()))
 	})
 }

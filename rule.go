@@ -57,8 +57,8 @@ func (r *Rule) check() error {
 	if reason := nameReason(r.Name); reason != "" {
 		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason}
 	}
-	if r.Pattern == nil {
-		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want a compiled pattern, got nil"}
+	if r.Pattern == nil || r.Pattern.compiled == nil {
+		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want one that Compile has made"}
 	}
 	seen := make(map[string]bool)
 	for i := range r.Targets {
@@ -84,7 +84,7 @@ type rule struct {
 // old rule or the new one, never both and never neither. Deliveries that the old
 // rule's targets have accepted are finished as accepted; a target of the same ID in
 // the new rule takes over the queue, with the order and the concurrency bound of
-// what is in it. The error is a *RuleError or [ErrClosed].
+// what is in it. The error is a *RuleError or an *OptionError, or wraps [ErrClosed].
 func (b *Bus) PutRule(r Rule) error {
 	if b.invalid != nil {
 		return b.invalid
@@ -187,7 +187,8 @@ func (b *Bus) setDisabled(name string, disabled bool) error {
 	defer b.mu.Unlock()
 	old := b.rules[name]
 	if old == nil {
-		return fmt.Errorf("footbridge: enable or disable rule %q: %w", name, ErrRuleNotFound)
+		verb := map[bool]string{false: "enable", true: "disable"}[disabled]
+		return fmt.Errorf("footbridge: %s rule %q: %w", verb, name, ErrRuleNotFound)
 	}
 	n := *old
 	n.Disabled = disabled

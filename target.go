@@ -47,15 +47,15 @@ type Target struct {
 type Overflow int
 
 const (
-	// OverflowBlock waits until there is room, until the context ends, or until the
-	// bus is closed. A handler's goroutine never waits, since it may be what makes
-	// room: what a handler publishes is accepted beyond the bound.
-	OverflowBlock = Overflow(dispatch.Block)
+	// OverflowBlock, the default, waits until there is room, until the context ends,
+	// or until the bus is closed. A handler's goroutine never waits, since it may be
+	// what makes room: what a handler publishes is accepted beyond the bound.
+	OverflowBlock Overflow = iota
 	// OverflowReject refuses the event, for all its targets, with a *QueueFullError.
-	OverflowReject = Overflow(dispatch.Reject)
+	OverflowReject
 	// OverflowDeadLetter accepts the event; for this target it becomes a dead
 	// letter, which the publisher's goroutine sends.
-	OverflowDeadLetter = Overflow(dispatch.Abandon)
+	OverflowDeadLetter
 )
 
 // check returns the field that is wrong and why, or "" and "".
@@ -63,16 +63,19 @@ func (t *Target) check() (field, reason string) {
 	for _, n := range [...]struct {
 		field string
 		n     int
-	}{{"Concurrency", t.Concurrency}, {"Queue", t.Queue}, {"Backlog", t.Backlog}, {"Timeout", int(t.Timeout)}} {
+	}{{"Concurrency", t.Concurrency}, {"Queue", t.Queue}, {"Backlog", t.Backlog}} {
 		if n.n < 0 {
 			field, reason = n.field, fmt.Sprintf("want 0 or more, got %d", n.n)
 		}
 	}
+	f, isFunc := t.Handler.(HandlerFunc)
 	switch {
 	case nameReason(t.ID) != "":
 		return "ID", nameReason(t.ID)
-	case t.Handler == nil:
+	case t.Handler == nil || isFunc && f == nil:
 		return "Handler", "want one, got nil"
+	case t.Timeout < 0:
+		return "Timeout", fmt.Sprintf("want 0 or more, got %v", t.Timeout)
 	case t.Overflow < OverflowBlock || t.Overflow > OverflowDeadLetter:
 		return "Overflow", fmt.Sprintf("want OverflowBlock, OverflowReject or OverflowDeadLetter, got %d", t.Overflow)
 	}
@@ -101,7 +104,8 @@ func (f HandlerFunc) Handle(ctx context.Context, d Delivery) error { return f(ct
 // target, the first outermost. It is called once for each target, by PutRule.
 type Middleware func(next Handler) Handler
 
-// A Delivery is one attempt to hand an event to a target.
+// A Delivery is what a [Handler] is called with: an event on its way to a target, at
+// one of its attempts.
 type Delivery struct {
 	Event        Event
 	Bus          string // name
@@ -170,9 +174,12 @@ func Chan(id string, ch chan<- Event) Target {
 
 // Forward returns a target that publishes each event on another bus, with its ID
 // and its time. An event passes one such hop; a second is a dead letter with the
-// code [CodeThirdAccountHop], as in the service. A bus that refuses the event since
-// a queue is full gets it again by the retry policy; one that is closed makes it a
-// dead letter at once.
+// code [CodeThirdAccountHop], as in the service.
+//
+// The delivery ends when the other bus accepts the event; how it fares there is that
+// bus's: Wait for this bus first, then for the other, and Close them in that order. If
+// the other bus has no room it is offered the event again by the retry policy; if it
+// refuses it for another reason, being closed for one, the event is a dead letter.
 func Forward(id string, to *Bus) Target {
 	if to == nil {
 		return Target{ID: id}
@@ -187,8 +194,8 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 		return Permanent(&codedError{CodeThirdAccountHop, fmt.Errorf("footbridge: event %s came to bus %s from another bus: "+
 			"a second hop, to bus %s, is refused", d.Event.ID, d.Bus, f.to.options.Name)})
 	}
-	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true})
-	if errors.Is(err, ErrClosed) {
+	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true, noWait: true})
+	if err != nil && !errors.Is(err, ErrQueueFull) {
 		return Permanent(err)
 	}
 	return err

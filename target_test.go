@@ -152,11 +152,12 @@ func TestPanicsOfPoliciesAndKeysAreContained(t *testing.T) {
 		assert.ErrorIs(t, o.Err(), errDown)
 		assert.ErrorContains(t, o.Err(), "down (and its retry policy: panic: no idea)")
 
-		put(t, b, "r", Target{ID: "t", OrderBy: func(Event) string { panic("no key") }, Handler: failing(0, nil)})
-		_, err = b.Publish(t.Context(), event(1))
-		assert.ErrorContains(t, err, "OrderBy of target t of rule r: panic: no key")
+		put(t, b, "r", Target{ID: "t", OrderBy: func(Event) string { panic("no key") }, Handler: failing(0, nil)}, Target{ID: "other", Handler: failing(0, nil)})
+		o, err = b.Deliver(t.Context(), event(1))
+		require.NoError(t, err)
+		assert.ErrorContains(t, o.Targets[0].Err, "OrderBy of target t of rule r: panic: no key")
+		assert.Equal(t, []Result{DeadLettered, Delivered}, []Result{o.Targets[0].Result, o.Targets[1].Result})
 		require.NoError(t, b.Close(t.Context()))
-		assert.EqualValues(t, 1, b.Stats().Published)
 	})
 }
 
@@ -266,4 +267,69 @@ func TestForwardRetriesAFullBus(t *testing.T) {
 		assert.EqualValues(t, 3, h.handled.Load())
 		assert.EqualValues(t, 1, from.Stats().RetryInvocationAttempts)
 	})
+}
+
+// nilError is an error with a method that panics for a nil pointer.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
+type badCode struct{ error }
+
+func (badCode) ErrorCode() string { panic("no code") }
+
+// Errors whose own methods panic are errors like others.
+func TestErrorsThatPanic(t *testing.T) {
+	for name, failure := range map[string]error{"nil pointer": (*nilError)(nil), "code": badCode{errDown}} {
+		synctest.Test(t, func(t *testing.T) {
+			var panicked *PanicError
+			b := New(&Options{Retry: NoRetry, DLQ: &MemoryDLQ{}})
+			put(t, b, "r", Target{ID: "t", Handler: failing(1, failure)})
+			o, err := b.Deliver(t.Context(), event(1))
+			require.NoError(t, err)
+			assert.ErrorAs(t, o.Targets[0].Err, &panicked, name)
+			put(t, b, "r", Target{ID: "t", Handler: failing(1, errDown), DLQ: dlqFunc(func(DeadLetter) error { return (*nilError)(nil) })})
+			o, err = b.Deliver(t.Context(), event(2))
+			require.NoError(t, err)
+			assert.Equal(t, Lost, o.Targets[0].Result)
+			assert.ErrorAs(t, o.Targets[0].Err, &panicked, name)
+			require.NoError(t, b.Close(t.Context()))
+			checkBooks(t, b)
+		})
+	}
+}
+
+type exitPolicy struct{}
+
+func (exitPolicy) Next(Attempt) (time.Duration, bool) { runtime.Goexit(); return 0, true }
+
+// Whatever of the user's ends its goroutine, each delivery is decided and told of.
+func TestGoexitAnywhere(t *testing.T) {
+	exit := func() { runtime.Goexit() }
+	for name, o := range map[string]Options{
+		"policy":       {Retry: exitPolicy{}, DLQ: &MemoryDLQ{}},
+		"dlq":          {Retry: NoRetry, DLQ: dlqFunc(func(DeadLetter) error { exit(); return nil })},
+		"attempted":    {Observer: &Observer{Attempted: func(AttemptInfo) { exit() }}},
+		"delivered":    {Observer: &Observer{Delivered: func(Delivery) { exit() }}},
+		"deadlettered": {Retry: NoRetry, DLQ: &MemoryDLQ{}, Observer: &Observer{DeadLettered: func(DeadLetter) { exit() }}},
+		"lost":         {Retry: NoRetry, Observer: &Observer{Lost: func(LostInfo) { exit() }}},
+		"published":    {Retry: NoRetry, Observer: &Observer{Published: func(PublishInfo) { exit() }}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(&o)
+				put(t, b, "r", Target{ID: "fails", Handler: failing(1, errDown)}, Target{ID: "ok", Handler: failing(0, nil)})
+				done := 0
+				go func() {
+					_, err := b.PublishNotify(t.Context(), event(1), func(Outcome) { done++ })
+					assert.NoError(t, err)
+				}()
+				synctest.Wait()
+				require.NoError(t, b.Close(t.Context()))
+				assert.Equal(t, 1, done)
+				assert.EqualValues(t, 2, b.Stats().Deliveries)
+				checkBooks(t, b)
+			})
+		})
+	}
 }

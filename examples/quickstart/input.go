@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -28,13 +29,19 @@ func input(args []string, i int, name string, sample []byte) (string, []byte, er
 	return args[i], data, err
 }
 
+// An eventLine is an event and where it is from.
+type eventLine struct {
+	footbridge.Event
+	place string // file:line
+}
+
 // readEvents reads the events file: an envelope a line.
-func readEvents(args []string) ([]footbridge.Event, error) {
+func readEvents(args []string) ([]eventLine, error) {
 	name, data, err := input(args, 0, "events.jsonl", sampleEvents)
 	if err != nil {
 		return nil, err
 	}
-	var events []footbridge.Event
+	var events []eventLine
 	for i, line := range bytes.Split(data, []byte("\n")) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
@@ -43,7 +50,7 @@ func readEvents(args []string) ([]footbridge.Event, error) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, i+1, err)
 		}
-		events = append(events, e)
+		events = append(events, eventLine{e, fmt.Sprintf("%s:%d", name, i+1)})
 	}
 	return events, nil
 }
@@ -54,6 +61,8 @@ type ruleEntry struct {
 	Description string          `json:"description"`
 	Pattern     json.RawMessage `json:"pattern"`
 	Targets     []string        `json:"targets"`
+
+	file string // that it is from
 }
 
 // readRules reads the rules file: a JSON array of rules.
@@ -66,7 +75,17 @@ func readRules(args []string) ([]ruleEntry, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&rules); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: want a JSON array of rules: %w", name, err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s: want nothing behind the array of rules", name)
+	}
+	seen := make(map[string]bool)
+	for i := range rules {
+		if rules[i].file = name; seen[rules[i].Name] {
+			return nil, fmt.Errorf("%s: rule %q: want a name that no other rule has", name, rules[i].Name)
+		}
+		seen[rules[i].Name] = true
 	}
 	return rules, nil
 }
@@ -76,13 +95,13 @@ func (r ruleEntry) compile(targets map[string]footbridge.Target) (footbridge.Rul
 	rule := footbridge.Rule{Name: r.Name, Description: r.Description}
 	var err error
 	if rule.Pattern, err = footbridge.Compile(string(r.Pattern)); err != nil {
-		return rule, fmt.Errorf("rule %q: %w", r.Name, err)
+		return rule, fmt.Errorf("%s: rule %q: %w", r.file, r.Name, err)
 	}
 	for _, id := range r.Targets {
 		target, ok := targets[id]
 		if !ok {
 			ids := slices.Sorted(maps.Keys(targets))
-			return rule, fmt.Errorf("rule %q: want one of the targets %s, got %q", r.Name, strings.Join(ids, ", "), id)
+			return rule, fmt.Errorf("%s: rule %q: want one of the targets %s, got %q", r.file, r.Name, strings.Join(ids, ", "), id)
 		}
 		rule.Targets = append(rule.Targets, target)
 	}

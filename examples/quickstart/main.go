@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,8 +28,8 @@ func main() {
 }
 
 func run(args []string, out io.Writer) error {
-	if len(args) > 2 {
-		return fmt.Errorf("usage: quickstart [events.jsonl [rules.json]]")
+	if len(args) > 2 || len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		return errors.New("usage: quickstart [events.jsonl [rules.json]]")
 	}
 	events, err := readEvents(args)
 	if err != nil {
@@ -60,8 +61,8 @@ func run(args []string, out io.Writer) error {
 	}
 
 	for i, e := range events {
-		if events[i].ID, err = bus.Publish(ctx, e); err != nil {
-			return fmt.Errorf("event %d: %w", i+1, err)
+		if events[i].ID, err = bus.Publish(ctx, e.Event); err != nil {
+			return fmt.Errorf("%s: %w", e.place, err)
 		}
 	}
 	if err := bus.Wait(ctx); err != nil { // until every delivery is decided
@@ -70,7 +71,7 @@ func run(args []string, out io.Writer) error {
 
 	fmt.Fprintf(out, "%d events, %d rules. What went where:\n\n", len(events), len(rules))
 	for _, e := range events {
-		fmt.Fprintf(out, "  %-40s %s\n", subject(e), strings.Join(journal.of(e.ID), "  "))
+		fmt.Fprintf(out, "  %-40s %s\n", subject(e.Event), strings.Join(journal.of(e.ID), "  "))
 	}
 	printDeadLetters(out, dlq)
 

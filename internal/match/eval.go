@@ -11,8 +11,11 @@ package match
 // absent, picks the element; those before it must be absent in the whole array, and
 // those behind it are judged inside that element.
 
-// matches reports whether the event with the given root matches p.
+// matches reports whether the event with the given root matches p; nothing matches nil.
 func (p *Pattern) matches(event *node) bool {
+	if p == nil {
+		return false
+	}
 	for _, c := range p.any {
 		if c.holds(c.root, event, 0, false) {
 			return true

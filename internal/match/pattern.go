@@ -49,7 +49,12 @@ func Compile(source string) (*Pattern, *Error) {
 }
 
 // String returns the pattern's source text.
-func (p *Pattern) String() string { return p.source }
+func (p *Pattern) String() string {
+	if p == nil {
+		return ""
+	}
+	return p.source
+}
 
 // A path is a node of the trie of all paths in a pattern, so that equal paths are
 // equal pointers. A key with dots is several steps: in the service (measured with
