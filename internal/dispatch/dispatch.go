@@ -128,14 +128,20 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	return nil
 }
 
-// Put puts what Reserve has accepted into its queues.
+// Put puts what Reserve has accepted into its queues. What overflows is abandoned
+// behind the others, so that no room is promised to what is not there meanwhile.
 func (d *Dispatcher) Put(batch []Delivery) {
+	overflowed := false
 	for i := range batch {
 		if e := &batch[i]; e.overflowed {
-			e.Work.Abandon(QueueFull)
-			d.decided(1)
+			overflowed = true
 		} else {
 			e.Queue.put(e)
+		}
+	}
+	for i := 0; overflowed && i < len(batch); i++ {
+		if e := &batch[i]; e.overflowed {
+			d.abandon([]Work{e.Work}, QueueFull)
 		}
 	}
 }
@@ -200,19 +206,21 @@ func (d *Dispatcher) decided(n int) {
 		return
 	}
 	d.mu.Lock()
-	waiters := d.waiters
-	d.waiters = nil
-	d.mu.Unlock()
-	for _, w := range waiters {
-		close(w)
+	defer d.mu.Unlock()
+	// Looked at again under the lock: a waiter that came since, for work that came
+	// since, is not to be woken by the past.
+	if d.undecided.Load() == 0 {
+		for _, w := range d.waiters {
+			close(w)
+		}
+		d.waiters = nil
 	}
 }
 
 // Undecided returns how many accepted works are not decided.
 func (d *Dispatcher) Undecided() int { return int(d.undecided.Load()) }
 
-// Wait returns when there was a moment at which nothing accepted was undecided, or
-// with ctx.Err() when ctx ends.
+// Wait returns when nothing accepted is undecided, or with ctx.Err() when ctx ends.
 func (d *Dispatcher) Wait(ctx context.Context) error {
 	d.mu.Lock()
 	// A work decided behind this look finds the waiter, since it takes the lock

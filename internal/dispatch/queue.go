@@ -78,13 +78,9 @@ func (d *Dispatcher) NewQueue(c Config) *Queue {
 func (q *Queue) Configure(c Config) {
 	q.mu.Lock()
 	q.config = c
-	publishers := q.publishers
-	q.publishers = nil
 	q.startLocked()
+	q.wakeAllLocked()
 	q.mu.Unlock()
-	for _, p := range publishers { // each looks again
-		close(p)
-	}
 }
 
 // Retire refuses deliveries from now on. What is queued is still attempted.
@@ -92,8 +88,17 @@ func (q *Queue) Retire() {
 	q.mu.Lock()
 	q.retired = true
 	gone := q.goneLocked()
+	q.wakeAllLocked()
 	q.mu.Unlock()
 	q.removeIf(gone)
+}
+
+// wakeAllLocked wakes all publishers that wait for room: each looks again.
+func (q *Queue) wakeAllLocked() {
+	for _, p := range q.publishers {
+		close(p)
+	}
+	q.publishers = nil
 }
 
 // goneLocked reports whether the queue is retired and empty.
@@ -164,7 +169,9 @@ func (q *Queue) put(e *Delivery) {
 	if e.Ordered {
 		if l := q.lanes[e.Key]; l != nil {
 			held := q.holdLocked(l, item{e.Work, l})
+			publisher := q.nextPublisherLocked() // it may have left its room to others
 			q.mu.Unlock()
+			wake(publisher)
 			if !held {
 				q.d.abandon([]Work{e.Work}, BacklogFull)
 			}

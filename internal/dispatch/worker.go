@@ -96,9 +96,11 @@ func (q *Queue) settle(w *worker, v Verdict) {
 		return
 	}
 	if q.backlog >= q.config.Backlog {
-		q.nextInLaneLocked(it.lane)
 		q.mu.Unlock()
 		q.d.abandon([]Work{it.work}, BacklogFull)
+		q.mu.Lock() // its key is held back until it is decided
+		q.nextInLaneLocked(it.lane)
+		q.mu.Unlock()
 		return
 	}
 	q.backlog++

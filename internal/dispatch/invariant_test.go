@@ -1,0 +1,70 @@
+package dispatch
+
+import "time"
+
+// check compares the dispatcher with the books. Nothing runs meanwhile: whoever is
+// in the bubble waits for a time or for another.
+func (b *books) check() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d := b.d
+	b.holdLocked(d.Undecided() == b.undecided, "%d undecided, want %d", d.Undecided(), b.undecided)
+	d.mu.Lock()
+	retries := make(map[*Queue]int)
+	firsts := make(map[*lane]int) // how often a lane's first was found
+	for _, r := range d.retries {
+		retries[r.queue]++
+		firsts[r.item.lane]++
+		b.holdLocked(r.at.After(time.Now()), "a retry of %v is overdue since %v", r.item.work, r.at.Sub(b.start))
+		b.holdLocked(r.item.lane == nil || r.item.lane.retrying, "the lane of %v does not know that it is retrying", r.item.work)
+	}
+	b.holdLocked(b.undecided > 0 || len(d.waiters) == 0, "%d wait for nothing", len(d.waiters))
+	for _, q := range b.queues {
+		_, known := d.queues[q.Queue]
+		q.mu.Lock()
+		empty := q.waiting+q.reserved+q.Queue.running+q.Queue.backlog == 0
+		if b.aborted.IsZero() {
+			b.holdLocked(known == !(q.retired && empty), "%s: known %v, retired %v, empty %v", q.name, known, q.retired, empty)
+		}
+		b.checkLocked(q, retries[q.Queue], firsts)
+		q.mu.Unlock()
+	}
+	d.mu.Unlock()
+}
+
+// checkLocked holds the invariants of a queue.
+func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
+	ready, held := 0, 0
+	for _, waiting := range []*deque{&q.due, &q.ready} {
+		for i := range waiting.len() {
+			ready++
+			firsts[waiting.at(i).lane]++
+		}
+	}
+	running := 0
+	for w := range q.workers {
+		b.holdLocked(w.item.work != nil, "%s: a worker does nothing", q.name)
+		running++
+		firsts[w.item.lane]++
+	}
+	for _, l := range q.lanes {
+		b.holdLocked(firsts[l] == 1 || !b.aborted.IsZero() && firsts[l] == 0, "%s: lane %q has %d firsts", q.name, l.key, firsts[l])
+		if l.retrying {
+			retrying += l.held.len()
+		} else {
+			held += l.held.len()
+		}
+	}
+	b.holdLocked(q.waiting == ready+held, "%s: waiting %d, want %d and %d held", q.name, q.waiting, ready, held)
+	b.holdLocked(q.Queue.backlog == retrying, "%s: backlog %d, want %d", q.name, q.Queue.backlog, retrying)
+	b.holdLocked(q.Queue.backlog <= q.backlog, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, q.backlog)
+	b.holdLocked(q.Queue.running == running && running == q.running, "%s: running %d, workers %d, want %d", q.name, q.Queue.running, running, q.running)
+	b.holdLocked(q.reserved == 0, "%s: %d reserved", q.name, q.reserved)
+	b.holdLocked(!q.starting, "%s: a worker starts for ever", q.name)
+	b.holdLocked(!q.readyLocked() || running >= q.config.Concurrency, "%s: works are ready, and a worker is free", q.name)
+	b.holdLocked(len(q.publishers) == 0 || q.fullLocked(), "%s: %d wait for room, and there is some", q.name, len(q.publishers))
+	b.holdLocked(q.loose || q.waiting <= q.config.Capacity, "%s: %d wait, at most %d may", q.name, q.waiting, q.config.Capacity)
+	if q.Queue.config != q.config {
+		b.faultLocked("%s: config %+v, want %+v", q.name, q.Queue.config, q.config)
+	}
+}

@@ -1,0 +1,133 @@
+package dispatch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A work is attempted again exactly its Delay after the attempt that asked for it.
+func TestRetryComesAfterItsDelay(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+		s.put(to(q, s.work("a", again(time.Second), takes(time.Minute, again(time.Nanosecond)), again(24*time.Hour), again(0), succeed)))
+		s.finish()
+		s.happened("0s a attempt 1", "1s a attempt 2", "1m1.000000001s a attempt 3", "24h1m1.000000001s a attempt 4", "24h1m1.000000001s a attempt 5")
+	})
+}
+
+// Retries of many works, scheduled in any order, each come at their time.
+func TestRetriesComeAtTheirTimes(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 200, Capacity: 200, Backlog: 200})
+		for seed := range uint64(200) {
+			r, due := rand.New(rand.NewPCG(seed, 0)), time.Now()
+			w := s.work("", func(v *Verdict) {
+				assert.Equal(t, due, time.Now())
+				if r.IntN(20) > 0 {
+					again(time.Duration(r.IntN(1000)) * time.Millisecond)(v)
+				}
+				due = due.Add(v.Delay)
+			})
+			s.put(to(q, w))
+			synctest.Wait()
+		}
+		s.finish()
+	})
+}
+
+// A retry waits outside: it holds no worker and takes no room.
+func TestRetryWaitsOutside(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 100, Overflow: Reject})
+		for range 50 {
+			s.putAll(q, s.work("", again(time.Hour), succeed))
+			synctest.Wait()
+		}
+		checkDepth(t, q, 0, 0, 50)
+		assert.Zero(t, q.look().workers)
+		s.told()
+		s.putAll(q, s.work("a", takes(time.Second)))
+		synctest.Wait()
+		s.putAll(q, s.work("b"))
+		s.at(time.Minute)
+		s.happened("0s a attempt 1", "1s b attempt 1")
+		checkDepth(t, q, 0, 0, 50)
+	})
+}
+
+// Retries whose time has come take room, though there may be none: what comes anew
+// waits for them.
+func TestDueRetriesTakeRoom(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 2, Backlog: 100, Overflow: Reject})
+		for range 3 {
+			s.putAll(q, s.work("", again(time.Hour), succeed))
+			synctest.Wait()
+		}
+		s.at(30 * time.Minute)
+		s.putAll(q, s.work("slow", takes(time.Hour)))
+		s.at(time.Hour)
+		checkDepth(t, q, 3, 1, 0)
+		assert.Error(t, s.Reserve(to(q, s.work("refused")), false))
+	})
+}
+
+// Retries at the same time come in the order in which they were scheduled, before
+// what came later; so do those whose times have come while no worker was free.
+func TestRetriesComeInOrder(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
+		want := []string{}
+		for i := range 20 {
+			s.putAll(q, s.work(fmt.Sprint(i), again(time.Hour), succeed))
+		}
+		for _, at := range []string{"0s", "1h0m0s"} {
+			for i := range 20 {
+				want = append(want, fmt.Sprintf("%s %d attempt %d", at, i, 1+len(want)/20))
+			}
+		}
+		s.finish()
+		s.happened(want...)
+	})
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
+		s.putAll(q, s.work("c", again(3*time.Second), succeed), s.work("a", again(time.Second), succeed), s.work("b", again(2*time.Second), succeed),
+			s.work("slow", takes(time.Minute)), s.work("later"))
+		s.finish()
+		s.happened("0s c attempt 1", "0s a attempt 1", "0s b attempt 1", "0s slow attempt 1",
+			"1m0s a attempt 2", "1m0s b attempt 2", "1m0s c attempt 2", "1m0s later attempt 1")
+	})
+}
+
+// A retry that is scheduled before the others makes the timer go off earlier; the
+// others keep their times.
+func TestEarlierRetryGoesFirst(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
+		s.putAll(q, s.work("a", again(3*time.Hour), succeed), s.work("b", again(2*time.Hour), succeed), s.work("c", again(time.Hour), succeed))
+		s.at(30 * time.Minute)
+		s.putAll(q, s.work("d", again(time.Minute), succeed))
+		s.finish()
+		s.happened("0s a attempt 1", "0s b attempt 1", "0s c attempt 1", "30m0s d attempt 1", "31m0s d attempt 2",
+			"1h0m0s c attempt 2", "2h0m0s b attempt 2", "3h0m0s a attempt 2")
+	})
+}
+
+// A retry whose key has others behind it is attempted before what came meanwhile.
+func TestRetryGoesBeforeNewWorks(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
+		s.put(keyed(q, "k", s.work("a", again(time.Minute), succeed)), keyed(q, "k", s.work("b")))
+		s.at(time.Second)
+		s.putAll(q, s.work("slow", takes(time.Hour)))
+		s.at(2 * time.Second)
+		s.putAll(q, s.work("c"))
+		s.finish()
+		s.happened("0s a attempt 1", "1s slow attempt 1", "1h0m1s a attempt 2", "1h0m1s c attempt 1", "1h0m1s b attempt 1")
+	})
+}
