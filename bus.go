@@ -204,53 +204,6 @@ func (b *Bus) Deliver(ctx context.Context, e Event) (Outcome, error) {
 	}
 }
 
-// An Outcome says how an event ended at each target.
-type Outcome struct {
-	EventID string
-	Targets []TargetOutcome // by rule, in the order of its targets
-}
-
-// Err returns nil if every target was delivered to, else what became of the others.
-// An event that matched no rule has no targets: there it is nil.
-func (o Outcome) Err() error {
-	var errs []error
-	for _, t := range o.Targets {
-		if t.Result != Delivered {
-			errs = append(errs, fmt.Errorf("footbridge: event %s: target %s of rule %s: %s: %w", o.EventID, t.Target, t.Rule, t.Result, t.Err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// A TargetOutcome says how an event ended at one target.
-type TargetOutcome struct {
-	Rule, Target string
-	Result       Result
-	Attempts     int
-	Err          error // of the last attempt, or why there was none; nil if delivered
-}
-
-// A Result is an end of a delivery.
-type Result int
-
-const (
-	Delivered    Result = iota + 1 // the handler returned nil
-	DeadLettered                   // a DLQ has it
-	Lost                           // there is no DLQ, or it failed for good
-)
-
-func (r Result) String() string {
-	switch r {
-	case Delivered:
-		return "delivered"
-	case DeadLettered:
-		return "dead-lettered"
-	case Lost:
-		return "lost"
-	}
-	return fmt.Sprintf("Result(%d)", int(r))
-}
-
 // A publication is how an event is published.
 type publication struct {
 	forwarded bool          // it comes from another bus
@@ -320,7 +273,7 @@ func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
 			if inHandler(ctx) || dispatch.InWorker() {
 				err = b.dispatcher.Reserve(batch, true)
 			} else {
-				batch, err = b.dispatcher.ReserveWait(ctx, full.Queue, prepare, a.logSlow)
+				batch, err = b.dispatcher.ReserveWait(ctx, full, prepare, a.logSlow)
 			}
 		}
 		switch {
@@ -333,7 +286,7 @@ func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
 		case errors.Is(err, dispatch.ErrClosed):
 			return fmt.Errorf("footbridge: publish: %w", ErrClosed)
 		case errors.As(err, &full):
-			return a.fullError(full.Queue)
+			return fullError(full)
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return fmt.Errorf("footbridge: publish: waiting for room: %w", err)
 		}
@@ -343,6 +296,9 @@ func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
 
 // published counts and tells that a is accepted, before any of it is delivered.
 func (b *Bus) published(a *accepted, p publication) {
+	if a.left.Load() == 0 {
+		defer a.finish() // deferred: an observer may end the goroutine
+	}
 	c, o := &b.counters, b.options.Observer
 	c.deliveries.Add(a.left.Load())
 	if p.to == nil {
@@ -354,9 +310,6 @@ func (b *Bus) published(a *accepted, p publication) {
 			c.unmatched.Add(1)
 			call(b, o.Unmatched, info)
 		}
-	}
-	if a.left.Load() == 0 {
-		a.finish()
 	}
 }
 
@@ -371,66 +324,3 @@ func (b *Bus) Wait(ctx context.Context) error {
 	}
 	return nil
 }
-
-// closeGrace is how long a Close whose context has ended waits for handlers to
-// return. DLQs have twice that to take letters.
-const closeGrace = 5 * time.Second
-
-// Close refuses new events from now on, and returns when everything accepted is
-// decided. That includes retries, at the times their policies gave.
-//
-// When ctx ends first, nothing more is attempted: what waits becomes dead letters
-// with the code [CodeBusClosed], and the contexts of running attempts end. Handlers
-// have five seconds more to return; deliveries whose handlers do not are dead letters,
-// too, and what these handlers return does not count. DLQs have ten seconds in all;
-// what they have not taken by then is lost. Close then returns a *CloseError that says
-// how many deliveries were given up, or nil if none was.
-//
-// Close may be called again. It returns [ErrInHandler] if ctx is that of one of the
-// bus's handlers.
-func (b *Bus) Close(ctx context.Context) error {
-	if b.isHandlers(ctx) {
-		return fmt.Errorf("footbridge: close: %w", ErrInHandler)
-	}
-	b.mu.Lock() // no rule comes behind this
-	b.closed.Store(true)
-	b.mu.Unlock()
-	if b.dispatcher.Close(ctx) == nil {
-		b.stopAttempts(ErrClosed)
-		b.stopLetters(ErrClosed)
-		return nil
-	}
-	c := &b.counters
-	e := &CloseError{Err: ctx.Err(), DeadLettered: -c.deadLettered.Load(), Lost: -c.lost.Load()}
-	grace, cancel := context.WithTimeout(context.Background(), closeGrace)
-	defer cancel()
-	defer time.AfterFunc(2*closeGrace, func() { b.stopLetters(ErrClosed) }).Stop()
-	b.stopAttempts(ErrClosed)
-	b.dispatcher.Abort()
-	if b.dispatcher.Wait(grace) != nil {
-		e.Running = int64(b.dispatcher.Undecided())
-		b.dispatcher.AbandonRunning()
-	}
-	b.stopLetters(ErrClosed)
-	e.DeadLettered += c.deadLettered.Load()
-	e.Lost += c.lost.Load()
-	if e.DeadLettered+e.Lost == 0 {
-		return nil
-	}
-	return e
-}
-
-// A CloseError says what a Close gave up when its context ended.
-type CloseError struct {
-	DeadLettered int64 // deliveries that became dead letters
-	Lost         int64 // deliveries that no DLQ took
-	Running      int64 // of both, those whose handlers have not returned
-	Err          error // the context's
-}
-
-func (e *CloseError) Error() string {
-	return fmt.Sprintf("footbridge: close: %v: %d deliveries dead-lettered, %d lost; %d of them still running",
-		e.Err, e.DeadLettered, e.Lost, e.Running)
-}
-
-func (e *CloseError) Unwrap() error { return e.Err }

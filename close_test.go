@@ -140,3 +140,51 @@ func TestWaitAndCloseRefuseTheirOwnHandlers(t *testing.T) {
 		require.NoError(t, errors.Join(b.Close(t.Context()), other.Close(t.Context())))
 	})
 }
+
+// A slow DLQ gets the letters of a forced Close some at a time, and in time.
+func TestCloseWithASlowDLQ(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
+			<-time.After(5 * time.Millisecond)
+			return nil
+		})})
+		put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
+		for n := range 10000 {
+			publish(t, b, n)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var gaveUp *CloseError
+		require.ErrorAs(t, b.Close(ctx), &gaveUp)
+		assert.Equal(t, CloseError{DeadLettered: 10000, Err: context.Canceled}, *gaveUp)
+		checkBooks(t, b)
+	})
+}
+
+// A DLQ that does not heed its context does not hold up Close: what it has not taken
+// after ten seconds is lost, once.
+func TestCloseWithAStuckDLQ(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
+			<-time.After(time.Hour)
+			return nil
+		})})
+		put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
+		for n := range 100 {
+			publish(t, b, n)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		start := time.Now()
+		var gaveUp *CloseError
+		require.ErrorAs(t, b.Close(ctx), &gaveUp)
+		assert.Equal(t, 2*closeGrace, time.Since(start))
+		assert.Equal(t, CloseError{Lost: 100, Err: context.Canceled}, *gaveUp)
+		<-time.After(24 * time.Hour) // the Sends return; that changes nothing
+		assert.EqualValues(t, 100, b.Stats().Lost)
+		assert.Zero(t, b.Stats().DeadLettered)
+		checkBooks(t, b)
+	})
+}

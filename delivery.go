@@ -8,11 +8,11 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/match"
 )
 
 // This file has the life of an event behind Publish: it is accepted once, with a
@@ -62,6 +62,9 @@ func (a *accepted) prepare(letter *DeadLetter) ([]dispatch.Delivery, error) {
 func (a *accepted) route(letter *DeadLetter) ([]*target, error) {
 	b := a.bus
 	if letter != nil {
+		if err := match.ValidDetail(a.event.Detail, MaxDetailDepth); err != nil {
+			return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+		}
 		t, err := b.targetOf(letter)
 		return []*target{t}, err
 	}
@@ -105,32 +108,17 @@ func (t *target) orderKey(e Event) (key string, err error) {
 	return t.OrderBy(e), nil
 }
 
-// targetWith returns the rule and ID of the target of a that has the queue q.
-func (a *accepted) targetWith(q *dispatch.Queue) (rule, id string) {
-	b := a.bus
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, r := range b.rules {
-		for _, t := range r.targets {
-			if t.queue == q {
-				return r.Name, t.ID
-			}
-		}
-	}
-	return "", ""
+func fullError(full *dispatch.FullError) error {
+	t := full.Work.(*delivery).target
+	return &QueueFullError{Rule: t.rule, Target: t.ID}
 }
 
-func (a *accepted) fullError(q *dispatch.Queue) error {
-	rule, id := a.targetWith(q)
-	return &QueueFullError{Rule: rule, Target: id}
-}
-
-// logSlow logs that the publisher of a has waited long for room in q.
-func (a *accepted) logSlow(q *dispatch.Queue) {
-	rule, id := a.targetWith(q)
-	waiting, running, retrying := q.Depth()
+// logSlow logs that the publisher of a has waited long for room.
+func (a *accepted) logSlow(full *dispatch.FullError) {
+	t := full.Work.(*delivery).target
+	waiting, running, retrying := full.Queue.Depth()
 	a.bus.log.Warn("footbridge: Publish waits for a target with a full queue",
-		slog.String("bus", a.bus.options.Name), slog.String("rule", rule), slog.String("target", id), slog.String("event", a.event.ID),
+		slog.String("bus", a.bus.options.Name), slog.String("rule", t.rule), slog.String("target", t.ID), slog.String("event", a.event.ID),
 		slog.Int("waiting", waiting), slog.Int("running", running), slog.Int("retrying", retrying))
 }
 
@@ -151,10 +139,10 @@ type delivery struct {
 	index    int // in accepted.targets
 
 	attempts atomic.Int32
-	failure  error // of the last attempt; whoever attempts or abandons it has it to itself, but for Unfinished
+	failure  error // of the last attempt; whoever attempts or abandons it has it to itself, but for Unfinished and Expired
 	sends    int   // of the letter; likewise
 	state    atomic.Int32
-	letter   atomic.Pointer[DeadLetter] // set once, by who made the state lettered
+	letter   atomic.Pointer[DeadLetter] // set once
 }
 
 const (
@@ -324,90 +312,6 @@ func (d *delivery) next(info Delivery, failure error) (delay time.Duration, retr
 	return 0, false, exhausted, failure
 }
 
-// claim makes d a dead letter, unless it is one or is decided.
-func (d *delivery) claim(code, exhausted string, err error) bool {
-	if !d.state.CompareAndSwap(open, lettered) {
-		return false
-	}
-	d.letter.Store(d.newLetter(code, exhausted, err))
-	return true
-}
-
-func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
-	a, t := d.accepted, d.target
-	return &DeadLetter{
-		Event: a.event, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
-		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
-		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
-		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: a.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
-	}
-}
-
-// ErrNoDLQ is why a delivery is lost that has no DLQ.
-var ErrNoDLQ = errors.New("no dead-letter queue")
-
-// maxSends is how often a letter is sent before it is lost.
-const maxSends = 5
-
-// sendLetter sends the letter to the DLQ. One that is to be sent again goes the way of
-// a retry, and holds no worker meanwhile; with a nil v there is no again.
-func (d *delivery) sendLetter(v *dispatch.Verdict) {
-	err := errGoexit
-	defer func() {
-		d.sends++
-		switch {
-		case err == nil:
-			d.endDeadLettered()
-		case v != nil && d.sends < maxSends && !isPermanent(err) && err != ErrNoDLQ:
-			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
-			v.Again, v.Delay = true, time.Second<<(d.sends-1)
-		default:
-			d.endLost(err)
-		}
-	}()
-	err = d.trySend()
-}
-
-// trySend calls the DLQ and makes an error of a panic.
-func (d *delivery) trySend() (err error) {
-	if d.target.dlq == nil {
-		return ErrNoDLQ
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = &PanicError{r, debug.Stack()}
-		}
-	}()
-	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, values: d.accepted.values}, *d.letter.Load())
-	if err != nil {
-		_ = err.Error() // a nil pointer in an error panics here, not later
-	}
-	return err
-}
-
-func (d *delivery) endDeadLettered() {
-	if d.state.Swap(decided) == decided {
-		return
-	}
-	b, letter := d.accepted.bus, d.letter.Load()
-	b.counters.deadLettered.Add(1)
-	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
-	defer d.end(DeadLettered, letter.Err)
-	call(b, b.options.Observer.DeadLettered, *letter)
-}
-
-// endLost reports that no one has the delivery, since the DLQ returned err.
-func (d *delivery) endLost(err error) {
-	if d.state.Swap(decided) == decided {
-		return
-	}
-	b, letter := d.accepted.bus, d.letter.Load()
-	b.counters.lost.Add(1)
-	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
-	defer d.end(Lost, fmt.Errorf("%w (not dead-lettered: %w)", letter.Err, err))
-	call(b, b.options.Observer.Lost, LostInfo{Letter: *letter, Err: err})
-}
-
 // end enters how d ended, after all that is told and counted of it.
 func (d *delivery) end(r Result, err error) {
 	a := d.accepted
@@ -419,99 +323,7 @@ func (d *delivery) end(r Result, err error) {
 	}
 }
 
-// Abandon implements dispatch.Work: it makes a dead letter of d.
-func (d *delivery) Abandon(r dispatch.Reason) {
-	var code string
-	var err error
-	switch t := d.target; r {
-	case dispatch.QueueFull:
-		code, err = CodeResourceLimit, &QueueFullError{Rule: t.rule, Target: t.ID}
-	case dispatch.BacklogFull:
-		code, err = CodeResourceLimit, fmt.Errorf("footbridge: backlog of target %s of rule %s is full", t.ID, t.rule)
-	case dispatch.Unfinished:
-		code, err = CodeBusClosed, fmt.Errorf("the handler has not returned: %w", ErrClosed)
-	default:
-		code, err = CodeBusClosed, ErrClosed
-	}
-	if r != dispatch.Unfinished && d.failure != nil {
-		err = fmt.Errorf("%w; its last attempt: %w", err, d.failure)
-	}
-	switch {
-	case d.claim(code, "", err):
-		d.sendLetter(nil)
-	case r == dispatch.Unfinished:
-		// The attempt that runs is the DLQ's. The claim's letter may not be stored
-		// yet: store this one then.
-		d.letter.CompareAndSwap(nil, d.newLetter(code, "", err))
-		d.endLost(err)
-	default: // a letter that waited to be sent again
-		d.sendLetter(nil)
-	}
-}
-
 func (d *delivery) logArgs(more ...any) []any {
 	a := d.accepted
 	return append([]any{"bus", a.bus.options.Name, "rule", d.target.rule, "target", d.target.ID, "event", a.event.ID}, more...)
-}
-
-// An attemptContext is the context of an attempt, or of a letter's sending: it ends
-// with a context of the bus, and has the values of the publisher's.
-type attemptContext struct {
-	context.Context // the bus's
-	values          context.Context
-	delivery        Delivery
-	bus             *Bus // nil for a letter
-}
-
-type attemptKey struct{}
-
-// Value implements context.Context. The bus's context comes first, since package
-// context finds out through a value of its own where cancellation comes from.
-func (c *attemptContext) Value(key any) any {
-	if key == (attemptKey{}) && c.bus != nil {
-		return c
-	}
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
-}
-
-// valuesOf returns the context that has the values of a publisher's ctx. For one
-// that a handler passes on it is that of the first publisher: handlers that publish
-// to each other for ever build no chain of contexts.
-func valuesOf(ctx context.Context) context.Context {
-	if c, ok := ctx.(*attemptContext); ok {
-		return c.values
-	}
-	return ctx
-}
-
-// context returns the context of an attempt.
-func (d *delivery) context(info Delivery) (context.Context, context.CancelFunc) {
-	b := d.accepted.bus
-	ctx, cancel := b.attempts, context.CancelFunc(func() {})
-	if d.target.Timeout > 0 {
-		ctx, cancel = context.WithTimeout(ctx, d.target.Timeout)
-	}
-	return &attemptContext{Context: ctx, values: d.accepted.values, delivery: info, bus: b}, cancel
-}
-
-// inHandler reports whether ctx is, or comes from, that of a handler of any bus.
-func inHandler(ctx context.Context) bool { return ctx.Value(attemptKey{}) != nil }
-
-// isHandlers reports whether ctx is, or comes from, that of a handler of b.
-func (b *Bus) isHandlers(ctx context.Context) bool {
-	c, ok := ctx.Value(attemptKey{}).(*attemptContext)
-	return ok && c.bus == b
-}
-
-// sortedRulesLocked returns the rules by name.
-func (b *Bus) sortedRulesLocked() []*rule {
-	rules := make([]*rule, 0, len(b.rules))
-	for _, r := range b.rules {
-		rules = append(rules, r)
-	}
-	slices.SortFunc(rules, func(a, b *rule) int { return strings.Compare(a.Name, b.Name) })
-	return rules
 }

@@ -15,9 +15,9 @@ import (
 //
 // Send returns nil when the letter is kept. An error, or a panic, makes the bus try
 // again, five times in all, 1, 2, 4 and 8 seconds apart, unless it is [Permanent];
-// then the letter is reported as lost. Send may be called by any number of
-// goroutines. Its context has the values of the publisher's and ends only some
-// seconds after the bus is closed by force.
+// then the letter is reported as lost. A [Bus.Close] whose context has ended sends
+// each letter once. Send may be called by any number of goroutines. Its context has
+// the values of the publisher's and ends only some seconds after such a Close.
 type DLQ interface {
 	Send(ctx context.Context, d DeadLetter) error
 }

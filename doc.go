@@ -52,8 +52,8 @@
 //
 // Order is what was asked for. None by default. With OrderBy, events of one key are
 // handled in the order they were published, one at a time, and one that fails holds
-// back its key alone. With Concurrency 1, deliveries that need no retry are attempted
-// in the order they were accepted. (TestOrder, TestTraceOrderBy)
+// back its key alone. With Concurrency 1 and no OrderBy, deliveries that need no retry
+// are attempted in the order they were accepted. (TestOrder, TestTraceOrderBy)
 //
 // Retries come when the policy says. (TestTraceRetry, TestTraceErrorsThatSayMore,
 // TestTraceMaxAge, TestOwnPolicies, TestADayOfRetries)

@@ -97,15 +97,19 @@ func TestJitterIsEven(t *testing.T) {
 func FuzzBackoff(f *testing.F) {
 	f.Add(int64(0), int64(0), 0, int64(0), 0, int64(0), int64(0), "e")
 	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), math.MaxInt, int64(math.MaxInt64), 62, int64(math.MaxInt64), int64(math.MaxInt64), "e")
-	f.Add(int64(math.MinInt64), int64(5), math.MinInt, int64(math.MinInt64), 1<<40, int64(math.MinInt64), int64(-1), "")
+	f.Add(int64(math.MinInt64), int64(5), math.MinInt, int64(math.MinInt64), 1<<30, int64(math.MinInt64), int64(-1), "")
 	f.Fuzz(func(t *testing.T, base, limit int64, retries int, maxAge int64, n int, age, after int64, id string) {
 		b := Backoff{Base: time.Duration(base), MaxDelay: time.Duration(limit), MaxRetries: retries, MaxAge: time.Duration(maxAge)}
 		age, n = max(age, 0), max(n, 0) // what the bus counts
+		allowed := retries
+		if allowed == 0 {
+			allowed = DefaultMaxRetries
+		}
 		delay, retry := b.Next(Attempt{EventID: id, Retries: n, Age: time.Duration(age), Err: RetryAfter(errDown, time.Duration(after))})
 		if !retry {
 			return
 		}
-		if delay < 0 || delay < time.Duration(after) || n >= max(retries, DefaultMaxRetries) || delay > orDefault(b.MaxAge, DefaultMaxAge)-time.Duration(age) {
+		if delay < 0 || delay < time.Duration(after) || n >= allowed || delay > orDefault(b.MaxAge, DefaultMaxAge)-time.Duration(age) {
 			t.Fatalf("%+v: delay %v before retry %d at age %d", b, delay, n, age)
 		}
 	})

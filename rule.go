@@ -193,6 +193,9 @@ func (b *Bus) setDisabled(name string, disabled bool) error {
 	n := *old
 	n.Disabled = disabled
 	b.replaceLocked(old, &n)
+	for _, t := range n.targets {
+		t.queue.Wake()
+	}
 	return nil
 }
 
@@ -201,12 +204,21 @@ func (b *Bus) Rules() []Rule {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	rules := make([]Rule, 0, len(b.rules))
-	for _, r := range b.rules {
+	for _, r := range b.sortedRulesLocked() {
 		c := r.Rule
 		c.Targets = slices.Clone(c.Targets)
 		rules = append(rules, c)
 	}
-	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
+	return rules
+}
+
+// sortedRulesLocked returns the rules by name.
+func (b *Bus) sortedRulesLocked() []*rule {
+	rules := make([]*rule, 0, len(b.rules))
+	for _, r := range b.rules {
+		rules = append(rules, r)
+	}
+	slices.SortFunc(rules, func(a, b *rule) int { return strings.Compare(a.Name, b.Name) })
 	return rules
 }
 

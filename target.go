@@ -17,8 +17,8 @@ type Target struct {
 	DLQ     DLQ         // nil: the bus's
 
 	// Concurrency is how many attempts run at a time; 1 is one after another, and
-	// then deliveries that need no retry are attempted in the order they were
-	// accepted. Zero is the bus's default.
+	// then, without OrderBy, deliveries that need no retry are attempted in the order
+	// they were accepted. Zero is the bus's default.
 	Concurrency int
 
 	// OrderBy gives each event a key. Events of one key are delivered in the order
@@ -54,9 +54,12 @@ const (
 	// OverflowReject refuses the event, for all its targets, with a *QueueFullError.
 	OverflowReject
 	// OverflowDeadLetter accepts the event; for this target it becomes a dead
-	// letter, which the publisher's goroutine sends.
+	// letter, which the publisher's goroutine sends to the DLQ.
 	OverflowDeadLetter
 )
+
+// The order of both is one: [dispatch.Overflow](o) is o's counterpart.
+var _ = [1]int{}[int(OverflowBlock)-int(dispatch.Block)+int(OverflowReject)-int(dispatch.Reject)+int(OverflowDeadLetter)-int(dispatch.Abandon)]
 
 // check returns the field that is wrong and why, or "" and "".
 func (t *Target) check() (field, reason string) {
@@ -195,7 +198,7 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 			"a second hop, to bus %s, is refused", d.Event.ID, d.Bus, f.to.options.Name)})
 	}
 	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true, noWait: true})
-	if err != nil && !errors.Is(err, ErrQueueFull) {
+	if err != nil && !errors.Is(err, ErrQueueFull) && ctx.Err() == nil {
 		return Permanent(err)
 	}
 	return err

@@ -20,10 +20,13 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // A Work is one delivery.
@@ -32,9 +35,11 @@ type Work interface {
 	// sets v.Again. It does not panic, but a handler may end the goroutine
 	// (runtime.Goexit): what is in v by then holds.
 	Attempt(v *Verdict)
-	// Abandon decides the work without a further attempt. With Unfinished an
-	// attempt is still running, and whichever decides first counts.
-	Abandon(Reason)
+	// Abandon decides the work without a further attempt. For QueueFull and
+	// BacklogFull it may ask, with Again, for an Attempt that decides it later. With
+	// Unfinished and Expired, an Attempt or another Abandon is still running, and
+	// whichever decides first counts.
+	Abandon(Reason) Verdict
 }
 
 // A Verdict is what an attempt came to. The zero value says that the work is decided.
@@ -51,6 +56,7 @@ const (
 	BacklogFull               // too many deliveries of its queue wait for a retry
 	Closed                    // the dispatcher is closed by force
 	Unfinished                // likewise, and its attempt did not return in time
+	Expired                   // likewise, and neither did Abandon
 )
 
 // ErrClosed is returned for work that comes after Close.
@@ -62,8 +68,11 @@ var ErrRetired = errors.New("queue retired")
 
 var errFull = errors.New("queue full")
 
-// A FullError names a queue that has no room.
-type FullError struct{ Queue *Queue }
+// A FullError names a queue that has no room, and for which work.
+type FullError struct {
+	Queue *Queue
+	Work  Work
+}
 
 func (e *FullError) Error() string { return errFull.Error() }
 
@@ -79,13 +88,14 @@ type Dispatcher struct {
 	queues    map[*Queue]struct{}
 	waiters   []chan struct{} // of Wait: closed when undecided comes to zero
 	retries   retryHeap
-	scheduled uint64      // retries put in so far
-	timer     *time.Timer // nil until the first retry
+	scheduled uint64                    // retries put in so far
+	timer     *time.Timer               // nil until the first retry
+	givenUp   map[*abandonment]struct{} // whose Abandon has not returned
 }
 
 // New returns a dispatcher without queues.
 func New() *Dispatcher {
-	return &Dispatcher{closing: make(chan struct{}), queues: make(map[*Queue]struct{})}
+	return &Dispatcher{closing: make(chan struct{}), queues: make(map[*Queue]struct{}), givenUp: make(map[*abandonment]struct{})}
 }
 
 // A Delivery is a Work on its way into a queue. With Ordered, works of the same Key
@@ -113,7 +123,7 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 		if err != nil && !e.overflowed {
 			release(batch[:i])
 			if err == errFull {
-				err = &FullError{e.Queue}
+				err = &FullError{e.Queue, e.Work}
 			}
 			return err
 		}
@@ -129,19 +139,14 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 }
 
 // Put puts what Reserve has accepted into its queues. What overflows is abandoned
-// behind the others, so that no room is promised to what is not there meanwhile.
+// behind the others, so that no room is promised to what is not there meanwhile; and
+// deferred, since Abandon may end the goroutine.
 func (d *Dispatcher) Put(batch []Delivery) {
-	overflowed := false
 	for i := range batch {
 		if e := &batch[i]; e.overflowed {
-			overflowed = true
+			defer e.Queue.giveUp(item{work: e.Work}, QueueFull)
 		} else {
 			e.Queue.put(e)
-		}
-	}
-	for i := 0; overflowed && i < len(batch); i++ {
-		if e := &batch[i]; e.overflowed {
-			d.abandon([]Work{e.Work}, QueueFull)
 		}
 	}
 }
@@ -155,34 +160,35 @@ func release(batch []Delivery) {
 	}
 }
 
-// ReserveWait is what follows a Reserve that found full full: it waits for room and
+// ReserveWait is what follows a Reserve that returned full: it waits for room and
 // tries again, with the batch made anew each time, until all is accepted, ctx ends
 // or the dispatcher is closed. It calls slow once if it has waited for long.
-func (d *Dispatcher) ReserveWait(ctx context.Context, full *Queue, prepare func() ([]Delivery, error), slow func(*Queue)) ([]Delivery, error) {
+func (d *Dispatcher) ReserveWait(ctx context.Context, full *FullError, prepare func() ([]Delivery, error), slow func(*FullError)) ([]Delivery, error) {
 	long := time.NewTimer(slowAfter)
 	defer long.Stop()
 	for {
 		if err := d.waitForRoom(ctx, full, long.C, slow); err != nil {
-			full.passRoom()
+			full.Queue.passRoom()
 			return nil, err
 		}
 		batch, err := prepare()
 		if err == nil {
 			err = d.Reserve(batch, false)
 		}
-		full.passRoom()
+		full.Queue.passRoom()
 		var again *FullError
 		if !errors.As(err, &again) || again.Queue.Overflow() == Reject {
 			return batch, err
 		}
-		full = again.Queue
+		full = again
 	}
 }
 
 // slowAfter is how long a publisher waits for room before that is logged.
 const slowAfter = 5 * time.Second
 
-func (d *Dispatcher) waitForRoom(ctx context.Context, q *Queue, long <-chan time.Time, slow func(*Queue)) error {
+func (d *Dispatcher) waitForRoom(ctx context.Context, full *FullError, long <-chan time.Time, slow func(*FullError)) error {
+	q := full.Queue
 	room := q.roomSignal()
 	for {
 		select {
@@ -195,7 +201,7 @@ func (d *Dispatcher) waitForRoom(ctx context.Context, q *Queue, long <-chan time
 			q.forget(room)
 			return ErrClosed
 		case <-long:
-			slow(q)
+			slow(full)
 		}
 	}
 }
@@ -258,8 +264,8 @@ func (d *Dispatcher) refuse() {
 	}
 }
 
-// Abort abandons what waits, for a worker or for a retry. What runs goes on, and is
-// abandoned when it asks to be attempted again.
+// Abort abandons what waits, for a worker or for a retry. It does not wait for that.
+// What runs goes on, and is abandoned when it asks to be attempted again.
 func (d *Dispatcher) Abort() {
 	d.refuse()
 	d.aborted.Store(true)
@@ -270,25 +276,86 @@ func (d *Dispatcher) Abort() {
 	retries := d.retries
 	d.retries = nil
 	d.mu.Unlock()
+	var works []Work
 	for _, r := range retries {
-		r.queue.putBack(r.item) // which abandons it
+		works = append(works, r.queue.takeBack(r.item).work)
 	}
 	for _, q := range d.allQueues() {
-		d.abandon(q.drain(), Closed)
+		works = append(works, q.drain()...)
+	}
+	d.abandonAll(works, Closed)
+}
+
+// AbandonRunning abandons the works whose attempts are running, and returns their
+// number. It does not wait. The attempts go on; what they come to does not count.
+func (d *Dispatcher) AbandonRunning() int {
+	var works []Work
+	for _, q := range d.allQueues() {
+		works = append(works, q.orphan()...)
+	}
+	d.abandonAll(works, Unfinished)
+	return len(works)
+}
+
+// Expire decides what is still being abandoned.
+func (d *Dispatcher) Expire() {
+	d.mu.Lock()
+	late := slices.Collect(maps.Keys(d.givenUp))
+	d.mu.Unlock()
+	for _, a := range late {
+		if !a.counted.Swap(true) {
+			a.work.Abandon(Expired)
+			d.decided(1)
+		}
 	}
 }
 
-// AbandonRunning abandons the works whose attempts are running. The attempts go on;
-// what they come to does not count.
-func (d *Dispatcher) AbandonRunning() {
-	for _, q := range d.allQueues() {
-		d.abandon(q.orphan(), Unfinished)
-	}
+// An abandonment is a call of Abandon.
+type abandonment struct {
+	work    Work
+	counted atomic.Bool // as decided
 }
 
-func (d *Dispatcher) abandon(works []Work, r Reason) {
-	for _, w := range works {
-		w.Abandon(r)
+// abandonAll abandons works, some at a time, and does not wait. All are in the books
+// as being abandoned from the beginning.
+func (d *Dispatcher) abandonAll(works []Work, r Reason) {
+	all := make([]*abandonment, len(works))
+	for i, w := range works {
+		all[i] = d.enter(w)
+	}
+	if len(all) == 0 {
+		return
+	}
+	go func() {
+		var g errgroup.Group
+		g.SetLimit(abandonAtATime)
+		for _, a := range all {
+			g.Go(func() error {
+				defer d.leave(a)
+				a.work.Abandon(r)
+				return nil
+			})
+		}
+		_ = g.Wait() // there are no errors
+	}()
+}
+
+const abandonAtATime = 16
+
+func (d *Dispatcher) enter(w Work) *abandonment {
+	a := &abandonment{work: w}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.givenUp[a] = struct{}{}
+	return a
+}
+
+// leave counts the work of a as decided, unless Expire has.
+func (d *Dispatcher) leave(a *abandonment) {
+	d.mu.Lock()
+	delete(d.givenUp, a)
+	d.mu.Unlock()
+	if !a.counted.Swap(true) {
 		d.decided(1)
 	}
 }

@@ -102,11 +102,12 @@ func (j *job) Attempt(v *Verdict) {
 	}
 }
 
-func (j *job) Abandon(r Reason) {
+func (j *job) Abandon(r Reason) Verdict {
 	j.b.abandoned(j, r)
 	if j.onLost != nil {
 		j.onLost()
 	}
+	return Verdict{}
 }
 
 func (b *books) noteLocked(format string, args ...any) {

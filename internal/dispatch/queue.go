@@ -3,6 +3,7 @@ package dispatch
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // A Config says how a queue works. All numbers are at least 1.
@@ -93,6 +94,13 @@ func (q *Queue) Retire() {
 	q.removeIf(gone)
 }
 
+// Wake lets publishers that wait for room find out anew where they are to go.
+func (q *Queue) Wake() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.wakeAllLocked()
+}
+
 // wakeAllLocked wakes all publishers that wait for room: each looks again.
 func (q *Queue) wakeAllLocked() {
 	for _, p := range q.publishers {
@@ -162,7 +170,7 @@ func (q *Queue) put(e *Delivery) {
 	q.reserved--
 	if q.d.aborted.Load() {
 		q.mu.Unlock()
-		q.d.abandon([]Work{e.Work}, Closed)
+		q.giveUp(item{work: e.Work}, Closed)
 		return
 	}
 	it := item{work: e.Work}
@@ -173,7 +181,7 @@ func (q *Queue) put(e *Delivery) {
 			q.mu.Unlock()
 			wake(publisher)
 			if !held {
-				q.d.abandon([]Work{e.Work}, BacklogFull)
+				q.giveUp(it, BacklogFull)
 			}
 			return
 		}
@@ -205,16 +213,52 @@ func (q *Queue) holdLocked(l *lane, it item) bool {
 	return true
 }
 
+// giveUp abandons a work that is not in the queue, or puts it where it waits for the
+// attempt that it asks for instead.
+func (q *Queue) giveUp(it item, r Reason) {
+	a := q.d.enter(it.work)
+	var v Verdict
+	defer func() { // deferred: what Abandon calls may end the goroutine
+		it.lane = nil // its key does not wait for it
+		if v.Again && q.later(it, v.Delay) {
+			a.counted.Store(true) // not now: later
+		}
+		q.d.leave(a)
+	}()
+	v = it.work.Abandon(r)
+}
+
+// later lets a work wait for an attempt, beyond the backlog's bound if need be. It
+// reports false if nothing is attempted any more.
+func (q *Queue) later(it item, delay time.Duration) bool {
+	q.mu.Lock()
+	q.backlog++
+	q.mu.Unlock()
+	if q.d.schedule(q, it, delay) {
+		return true
+	}
+	q.mu.Lock()
+	q.backlog--
+	q.mu.Unlock()
+	return false
+}
+
+// takeBack takes an item out of the backlog.
+func (q *Queue) takeBack(it item) item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.backlog--
+	return it
+}
+
 // putBack puts an item back whose time for a retry has come.
 func (q *Queue) putBack(it item) {
 	q.mu.Lock()
-	if q.d.aborted.Load() {
-		q.backlog--
+	if q.backlog--; q.d.aborted.Load() {
 		q.mu.Unlock()
-		q.d.abandon([]Work{it.work}, Closed)
+		q.giveUp(it, Closed)
 		return
 	}
-	q.backlog--
 	q.waiting++
 	if l := it.lane; l != nil {
 		l.retrying = false

@@ -98,13 +98,13 @@ func (s *simulation) run() {
 		s.users.Go(func() { s.change(r) })
 	}
 	s.watch(time.After(upTo(s.r, 20*time.Second)))
-	over := make(chan struct{})
+	over, r := make(chan struct{}), fork(s.r)
 	go func() {
 		defer close(over)
-		if s.r.IntN(2) == 0 {
+		if chance(r, 50) {
 			s.drain()
 		} else {
-			s.force()
+			s.force(r)
 		}
 	}()
 	s.watch(over)
@@ -147,8 +147,8 @@ func (s *simulation) drain() {
 }
 
 // force closes the dispatcher as a bus does whose patience ends.
-func (s *simulation) force() {
-	ctx, cancel := context.WithTimeout(context.Background(), upTo(s.r, 4*time.Second))
+func (s *simulation) force(r *rand.Rand) {
+	ctx, cancel := context.WithTimeout(context.Background(), upTo(r, 4*time.Second))
 	defer cancel()
 	if s.d.Close(ctx) == nil {
 		return
@@ -158,10 +158,11 @@ func (s *simulation) force() {
 	s.noteLocked("Abort")
 	s.mu.Unlock()
 	s.d.Abort()
-	grace, cancel := context.WithTimeout(context.Background(), upTo(s.r, time.Second)+1)
+	grace, cancel := context.WithTimeout(context.Background(), upTo(r, time.Second)+1)
 	defer cancel()
 	if s.d.Wait(grace) != nil {
 		s.d.AbandonRunning()
+		<-time.After(1) // what it has started is done by then
 	}
 }
 

@@ -157,7 +157,7 @@ func (s *simulation) waitForRoom(jobs []*job, full *Queue, patience time.Duratio
 	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
 	prepare := func() ([]Delivery, error) { return s.batch(jobs), nil }
-	batch, err := s.d.ReserveWait(ctx, full, prepare, func(*Queue) {
+	batch, err := s.d.ReserveWait(ctx, &FullError{Queue: full}, prepare, func(*FullError) {
 		slow++
 		s.mu.Lock()
 		defer s.mu.Unlock()

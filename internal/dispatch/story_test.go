@@ -60,7 +60,8 @@ func (s *story) happened(want ...string) {
 	assert.Equal(s.t, want, s.told())
 }
 
-// happenedInAnyOrder is happened for what goroutines do at the same time.
+// happenedInAnyOrder is happened for goroutines that do things at the same time: the
+// times are what is held.
 func (s *story) happenedInAnyOrder(want ...string) {
 	s.t.Helper()
 	assert.ElementsMatch(s.t, want, s.told())
@@ -130,7 +131,8 @@ type scripted struct {
 	name     string
 	script   []step // by attempt; the last one goes on
 	attempts int
-	abandon  func() // also called by Abandon, if not nil
+	abandon  func()  // also called by Abandon, if not nil
+	instead  Verdict // what Abandon returns
 }
 
 // A step is one attempt.
@@ -149,11 +151,12 @@ func (w *scripted) Attempt(v *Verdict) {
 	}
 }
 
-func (w *scripted) Abandon(r Reason) {
-	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished"}[r])
+func (w *scripted) Abandon(r Reason) Verdict {
+	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired"}[r])
 	if w.abandon != nil {
 		w.abandon()
 	}
+	return w.instead
 }
 
 func succeed(*Verdict) {}
@@ -207,7 +210,7 @@ func (s *story) publish(ctx context.Context, name string, batch []Delivery) erro
 	var full *FullError
 	if errors.As(err, &full) {
 		prepare := func() ([]Delivery, error) { return batch, nil }
-		batch, err = s.ReserveWait(ctx, full.Queue, prepare, notSlow)
+		batch, err = s.ReserveWait(ctx, full, prepare, notSlow)
 	}
 	if err != nil {
 		s.note("%s refused: %v", name, err)

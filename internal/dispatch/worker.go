@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -33,8 +34,10 @@ func (q *Queue) run(w *worker) {
 	exited := true
 	defer func() {
 		if exited {
-			q.settle(w, v)
-			q.stop(w)
+			defer q.stop(w)
+			if w.item.work != nil { // else it was settled, and what followed ended the goroutine
+				q.settle(w, v)
+			}
 		}
 	}()
 	first := true
@@ -97,10 +100,8 @@ func (q *Queue) settle(w *worker, v Verdict) {
 	}
 	if q.backlog >= q.config.Backlog {
 		q.mu.Unlock()
-		q.d.abandon([]Work{it.work}, BacklogFull)
-		q.mu.Lock() // its key is held back until it is decided
-		q.nextInLaneLocked(it.lane)
-		q.mu.Unlock()
+		defer q.nextInLane(it.lane) // its key is held back until it is decided
+		q.giveUp(it, BacklogFull)
 		return
 	}
 	q.backlog++
@@ -108,10 +109,18 @@ func (q *Queue) settle(w *worker, v Verdict) {
 	publisher := q.nextPublisherLocked()
 	q.mu.Unlock()
 	wake(publisher)
-	q.d.abandon(excess, BacklogFull)
 	if !q.d.schedule(q, it, v.Delay) {
 		q.putBack(it)
 	}
+	for _, w := range slices.Backward(excess) {
+		defer q.giveUp(item{work: w}, BacklogFull) // deferred: Abandon may end the goroutine
+	}
+}
+
+func (q *Queue) nextInLane(l *lane) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.nextInLaneLocked(l)
 }
 
 // nextInLaneLocked makes the next work of a lane ready when its first is decided.

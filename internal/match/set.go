@@ -92,6 +92,15 @@ func (s *Set[K]) AppendFieldsMatches(dst []K, f *Fields, limit int) ([]K, error)
 	return s.appendMatches(dst, root), nil
 }
 
+// ValidDetail returns an error unless data is a JSON object with at most limit levels
+// of nesting.
+func ValidDetail(data []byte, limit int) error {
+	if err := parseObject(&node{}, data, limit); err != nil {
+		return err
+	}
+	return nil
+}
+
 func (s *Set[K]) appendMatches(dst []K, root *node) []K {
 	for _, e := range s.load() {
 		if slices.ContainsFunc(e.patterns, func(p *Pattern) bool { return p.matches(root) }) {
