@@ -24,8 +24,8 @@ func TestTraceCloseDrains(t *testing.T) {
 	})
 }
 
-// When its context ends, Close gives up what waits for a worker, for a retry or
-// behind one, ends the contexts of attempts, and says how many it gave up.
+// When its context ends, Close gives up what waits for a worker or for a retry, ends
+// the contexts of attempts, and says how many it gave up.
 func TestTraceCloseByForce(t *testing.T) {
 	trace(t, "close-by-force", func(t *testing.T, l *timeline) {
 		b := l.bus(Options{DLQ: &MemoryDLQ{}, Concurrency: 1, Retry: Backoff{NoJitter: true, Base: time.Hour, MaxDelay: time.Hour}})
@@ -34,7 +34,7 @@ func TestTraceCloseByForce(t *testing.T) {
 				<-ctx.Done()
 				return context.Cause(ctx)
 			})}}}))
-		put(t, b, "b", Target{ID: "retries", OrderBy: func(Event) string { return "" }, Handler: failing(9, errDown)})
+		require.NoError(t, b.PutRule(Rule{Name: "b", Pattern: MustCompile(`{"id":["e1"]}`), Targets: []Target{{ID: "retries", Handler: failing(9, errDown)}}}))
 		put(t, b, "c", Target{ID: "finishes", Handler: HandlerFunc(func(context.Context, Delivery) error {
 			<-time.After(12 * time.Second)
 			return nil
@@ -46,7 +46,7 @@ func TestTraceCloseByForce(t *testing.T) {
 		var gaveUp *CloseError
 		require.ErrorAs(t, err, &gaveUp)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, CloseError{DeadLettered: 4, Err: context.DeadlineExceeded}, *gaveUp)
+		assert.Equal(t, CloseError{DeadLettered: 3, Err: context.DeadlineExceeded}, *gaveUp)
 		l.note("%v", err)
 		require.NoError(t, b.Close(t.Context())) // nothing is left
 	})

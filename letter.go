@@ -101,15 +101,15 @@ func (d *delivery) endLost(err error) {
 }
 
 // Abandon implements dispatch.Work: it makes a dead letter of d.
-func (d *delivery) Abandon(r dispatch.Reason) (v dispatch.Verdict) {
+func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 	code, err := d.whyAbandoned(r)
 	claimed := d.claim(code, "", err)
 	switch r {
 	case dispatch.QueueFull, dispatch.BacklogFull:
 		if claimed {
-			d.sendLetter(&v)
+			d.sendLetter(v)
 		} else { // a letter that its DLQ has refused has found the backlog full
-			v = dispatch.Verdict{Again: true, Delay: d.resendDelay()}
+			*v = dispatch.Verdict{Again: true, Delay: d.resendDelay()}
 		}
 	case dispatch.Closed:
 		d.sendLetter(nil) // also one that waited to be sent again
@@ -123,7 +123,6 @@ func (d *delivery) Abandon(r dispatch.Reason) (v dispatch.Verdict) {
 	case dispatch.Expired:
 		d.loseUnsent(code, err)
 	}
-	return v
 }
 
 // loseUnsent reports d as lost while its letter is being sent. The letter may not be

@@ -123,6 +123,8 @@ func TestPermanentAndRetryAfter(t *testing.T) {
 	assert.ErrorIs(t, wrapped, errDown)
 	assert.EqualError(t, Permanent(errDown), "down")
 	assert.False(t, isPermanent(errDown))
+	_, retry := Backoff{MaxAge: time.Minute}.Next(Attempt{Err: RetryAfter(errDown, time.Hour)})
+	assert.False(t, retry, "a retry behind MaxAge")
 	later := errors.Join(errDown, RetryAfter(errDown, time.Minute))
 	assert.Equal(t, time.Minute, retryAfter(later))
 	assert.Zero(t, retryAfter(RetryAfter(errDown, -time.Minute)))

@@ -191,3 +191,23 @@ func TestReplacedTargetsKeepTheirQueue(t *testing.T) {
 		assert.EqualValues(t, 1, second.handled.Load())
 	})
 }
+
+// A target that is replaced has its new bounds.
+func TestReplacedTargetsHaveTheirNewBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(nil)
+		h := newBlocker()
+		put(t, b, "r", Target{ID: "t", Handler: h, Concurrency: 1, Queue: 1})
+		publish(t, b, 1)
+		synctest.Wait()
+		publish(t, b, 2)
+		put(t, b, "r", Target{ID: "t", Handler: h, Concurrency: 2, Queue: 2, Overflow: OverflowReject})
+		synctest.Wait()
+		publish(t, b, 3, 4)
+		assert.Equal(t, []TargetStats{{Rule: "r", Target: "t", Running: 2, Waiting: 2}}, b.Stats().Targets)
+		_, err := b.Publish(t.Context(), event(5))
+		assert.ErrorIs(t, err, ErrQueueFull)
+		close(h.gate)
+		require.NoError(t, b.Close(t.Context()))
+	})
+}

@@ -11,8 +11,8 @@ import (
 // numbered is a Work that is told from others by its number.
 type numbered int
 
-func (numbered) Attempt(*Verdict)       {}
-func (numbered) Abandon(Reason) Verdict { return Verdict{} }
+func (numbered) Attempt(*Verdict)         {}
+func (numbered) Abandon(Reason, *Verdict) {}
 
 // contents returns what is in d, first to last.
 func (d *deque) contents() []item {

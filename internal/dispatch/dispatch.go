@@ -36,10 +36,10 @@ type Work interface {
 	// (runtime.Goexit): what is in v by then holds.
 	Attempt(v *Verdict)
 	// Abandon decides the work without a further attempt. For QueueFull and
-	// BacklogFull it may ask, with Again, for an Attempt that decides it later. With
+	// BacklogFull it may ask, with v.Again, for an Attempt that decides it later. With
 	// Unfinished and Expired, an Attempt or another Abandon is still running, and
 	// whichever decides first counts.
-	Abandon(Reason) Verdict
+	Abandon(r Reason, v *Verdict)
 }
 
 // A Verdict is what an attempt came to. The zero value says that the work is decided.
@@ -304,7 +304,7 @@ func (d *Dispatcher) Expire() {
 	d.mu.Unlock()
 	for _, a := range late {
 		if !a.counted.Swap(true) {
-			a.work.Abandon(Expired)
+			a.work.Abandon(Expired, &Verdict{})
 			d.decided(1)
 		}
 	}
@@ -332,7 +332,7 @@ func (d *Dispatcher) abandonAll(works []Work, r Reason) {
 		for _, a := range all {
 			g.Go(func() error {
 				defer d.leave(a)
-				a.work.Abandon(r)
+				a.work.Abandon(r, &Verdict{})
 				return nil
 			})
 		}

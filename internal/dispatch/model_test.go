@@ -102,12 +102,11 @@ func (j *job) Attempt(v *Verdict) {
 	}
 }
 
-func (j *job) Abandon(r Reason) Verdict {
+func (j *job) Abandon(r Reason, _ *Verdict) {
 	j.b.abandoned(j, r)
 	if j.onLost != nil {
 		j.onLost()
 	}
-	return Verdict{}
 }
 
 func (b *books) noteLocked(format string, args ...any) {

@@ -225,7 +225,7 @@ func (q *Queue) giveUp(it item, r Reason) {
 		}
 		q.d.leave(a)
 	}()
-	v = it.work.Abandon(r)
+	it.work.Abandon(r, &v)
 }
 
 // later lets a work wait for an attempt, beyond the backlog's bound if need be. It

@@ -132,7 +132,7 @@ type scripted struct {
 	script   []step // by attempt; the last one goes on
 	attempts int
 	abandon  func()  // also called by Abandon, if not nil
-	instead  Verdict // what Abandon returns
+	instead  Verdict // what Abandon asks for
 }
 
 // A step is one attempt.
@@ -151,12 +151,12 @@ func (w *scripted) Attempt(v *Verdict) {
 	}
 }
 
-func (w *scripted) Abandon(r Reason) Verdict {
+func (w *scripted) Abandon(r Reason, v *Verdict) {
 	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired"}[r])
 	if w.abandon != nil {
 		w.abandon()
 	}
-	return w.instead
+	*v = w.instead
 }
 
 func succeed(*Verdict) {}
