@@ -43,8 +43,9 @@ func MustCompile(pattern string) *Pattern {
 	return p
 }
 
-// Match reports whether event, which may be any JSON object, matches the pattern.
-// There is an error if it is not a JSON object.
+// Match reports whether event, which may be any JSON object, matches the pattern. It
+// may stop as soon as it has seen all that the pattern asks for: for a text that is not
+// a JSON object it returns an error, or the verdict on what it has seen.
 func (p *Pattern) Match(event []byte) (bool, error) {
 	matched, err := p.inner().Match(event)
 	return matched, matchError(err)
@@ -81,8 +82,9 @@ func (m *Matcher[K]) Add(key K, p *Pattern) { m.set.Add(key, p.inner()) }
 func (m *Matcher[K]) Remove(key K) { m.set.Remove(key) }
 
 // AppendMatches appends to dst each key that has a pattern which event matches,
-// once and in no particular order. There is an error, and nothing is appended, if
-// event is not a JSON object.
+// once and in no particular order. Like [Pattern.Match] it may stop early: for a text
+// that is not a JSON object it returns an error, with which nothing is appended, or the
+// matches of what it has seen. It allocates nothing if dst has room.
 func (m *Matcher[K]) AppendMatches(dst []K, event []byte) ([]K, error) {
 	dst, err := m.set.AppendMatches(dst, event)
 	return dst, matchError(err)

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
 )
 
 var texts = []string{
@@ -30,6 +31,9 @@ func checkValid(t *testing.T, data []byte) {
 		}
 		return
 	}
+	end, passErr := Pass(data, Space(data, 0))
+	assert.Nil(t, passErr)
+	assert.Nil(t, End(data, end), "Pass")
 	var s string
 	if i := Space(data, 0); data[i] == '"' && utf8.Valid(data) && json.Unmarshal(data, &s) == nil {
 		end, escaped, _ := String(data, i)
@@ -72,5 +76,26 @@ func TestSyntaxErrorsSayWhatAndWhere(t *testing.T) {
 		if assert.NotNil(t, err, text) {
 			assert.Equal(t, want, err.Error())
 		}
+	}
+}
+
+// BenchmarkSkip reports the speed of validating and of passing over an object beside
+// that of gjson's validation.
+func BenchmarkSkip(b *testing.B) {
+	data := []byte(`{"type":"Polygon","coordinates":[` + strings.Repeat(`{"x":-122.42157427717012,"y":37.80848009696725,"z":0},`, 20) +
+		`{}],"name":"a string of some length","key":"another one","list":["a","b"],"flag":true}`)
+	for name, f := range map[string]func() bool{
+		"Skip":  func() bool { _, err := Skip(data, 0, 0, MaxDepth); return err == nil },
+		"Pass":  func() bool { _, err := Pass(data, 0); return err == nil },
+		"gjson": func() bool { return gjson.ValidBytes(data) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if !f() {
+					b.Fatal("refused")
+				}
+			}
+		})
 	}
 }

@@ -1,54 +1,56 @@
 package jsonwalk
 
 // Skip returns the position behind the value at i, which it validates. The value
-// stands inside depth objects and arrays. It keeps one bit for each open object or
-// array instead of a stack frame, so hostile nesting costs no stack.
+// stands inside depth objects and arrays, of at most limit. It keeps one bit for each
+// open object or array, 64 levels to a stack frame, so that hostile nesting costs
+// little stack.
 func Skip(data []byte, i, depth, limit int) (int, *SyntaxError) {
-	var open nesting
-	for {
+	objects := uint64(0) // bit n: level n is an object
+	for level := 0; ; {
 		var err *SyntaxError
-		// A value begins at i.
 		switch {
-		case i < len(data) && (data[i] == '{' || data[i] == '['):
-			if depth+open.n >= limit {
-				return i, ErrorDepth(i, limit)
+		case i >= len(data) || data[i] != '{' && data[i] != '[':
+			if i, err = Scalar(data, i); err != nil {
+				return i, err
 			}
+		case depth+level >= limit:
+			return i, ErrorDepth(i, limit)
+		case level == 64:
+			if i, err = Skip(data, i, depth+level, limit); err != nil {
+				return i, err
+			}
+		default:
 			object := data[i] == '{'
 			var more bool
 			if i, more = Open(data, i, closer(object)); more {
-				open.push(object)
+				objects <<= 1
 				if object {
+					objects |= 1
 					if i, err = key(data, i); err != nil {
 						return i, err
 					}
 				}
+				level++
 				continue
-			}
-		default:
-			if i, err = Scalar(data, i); err != nil {
-				return i, err
 			}
 		}
 		// A value ends at i: close what ends with it, then go to the next.
-		for {
-			if open.n == 0 {
+		for more := false; !more; {
+			if level == 0 {
 				return i, nil
 			}
-			object := open.top()
-			var more bool
+			object := objects&1 != 0
 			if i, more, err = Next(data, i, closer(object)); err != nil {
 				return i, err
 			}
 			if !more {
-				open.n--
-				continue
-			}
-			if object {
+				objects >>= 1
+				level--
+			} else if object {
 				if i, err = key(data, i); err != nil {
 					return i, err
 				}
 			}
-			break
 		}
 	}
 }
@@ -77,21 +79,3 @@ func closer(object bool) byte {
 	}
 	return ']'
 }
-
-// nesting is a stack of bits: true for an object, false for an array.
-type nesting struct {
-	n    int
-	bits [(MaxDepth + 63) / 64]uint64
-}
-
-func (s *nesting) push(object bool) {
-	word, bit := s.n/64, uint64(1)<<(s.n%64)
-	if object {
-		s.bits[word] |= bit
-	} else {
-		s.bits[word] &^= bit
-	}
-	s.n++
-}
-
-func (s *nesting) top() bool { return s.bits[(s.n-1)/64]&(1<<((s.n-1)%64)) != 0 }

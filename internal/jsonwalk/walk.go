@@ -51,20 +51,20 @@ func String(data []byte, i int) (end int, escaped bool, err *SyntaxError) {
 	if i >= len(data) || data[i] != '"' {
 		return i, false, Unexpected(data, i, "a string")
 	}
-	for i++; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
+	for i++; ; i++ {
+		switch i = stringStop(data, i); {
+		case i >= len(data):
+			return i, escaped, Unexpected(data, i, "the end of a string")
+		case data[i] == '"':
 			return i + 1, escaped, nil
-		case c == '\\':
-			escaped = true
-			if i, err = escape(data, i); err != nil {
-				return i, true, err
-			}
-		case c < ' ':
+		case data[i] != '\\':
 			return i, escaped, Unexpected(data, i, "a string without control characters")
 		}
+		escaped = true
+		if i, err = escape(data, i); err != nil {
+			return i, true, err
+		}
 	}
-	return i, escaped, Unexpected(data, i, "the end of a string")
 }
 
 // escape returns the position of the last byte of the escape whose backslash is data[i].
@@ -120,13 +120,6 @@ func Number(data []byte, i int) (int, *SyntaxError) {
 		i = j
 	}
 	return i, nil
-}
-
-func digits(data []byte, i int) int {
-	for i < len(data) && '0' <= data[i] && data[i] <= '9' {
-		i++
-	}
-	return i
 }
 
 // Literal returns the position behind word (true, false or null), which must stand at i.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
@@ -65,7 +66,7 @@ func parseTree(text string) (tree, *Error) {
 		return tree{}, top.errorf(i, "invalid JSON: want UTF-8, got the byte %#x", text[i])
 	}
 	data := []byte(text)
-	t, i, err := parseValue(data, jsonwalk.Space(data, 0), 0)
+	t, i, err := parseValue(text, data, jsonwalk.Space(data, 0), 0)
 	if err == nil {
 		err = jsonwalk.End(data, i)
 	}
@@ -75,14 +76,14 @@ func parseTree(text string) (tree, *Error) {
 	return t, nil
 }
 
-func parseValue(data []byte, i, depth int) (t tree, end int, err *jsonwalk.SyntaxError) {
+func parseValue(source string, data []byte, i, depth int) (t tree, end int, err *jsonwalk.SyntaxError) {
 	t.offset = i
 	if i < len(data) && (data[i] == '{' || data[i] == '[') {
 		if depth >= maxPatternDepth {
 			return t, i, jsonwalk.ErrorDepth(i, maxPatternDepth)
 		}
 		t.kind = kindAt(data[i])
-		return parseComposite(t, data, depth)
+		return parseComposite(t, source, data, depth)
 	}
 	if end, err = jsonwalk.Scalar(data, i); err != nil {
 		return t, end, err
@@ -90,14 +91,16 @@ func parseValue(data []byte, i, depth int) (t tree, end int, err *jsonwalk.Synta
 	t.kind = kindAt(data[i])
 	switch t.kind {
 	case str:
-		t.text = string(jsonwalk.AppendUnquoted(nil, data[i+1:end-1]))
+		if t.text = source[i+1 : end-1]; strings.IndexByte(t.text, '\\') >= 0 {
+			t.text = string(jsonwalk.AppendUnquoted(nil, data[i+1:end-1]))
+		}
 	case number:
-		t.text = string(data[i:end])
+		t.text = source[i:end]
 	}
 	return t, end, nil
 }
 
-func parseComposite(t tree, data []byte, depth int) (_ tree, end int, err *jsonwalk.SyntaxError) {
+func parseComposite(t tree, source string, data []byte, depth int) (_ tree, end int, err *jsonwalk.SyntaxError) {
 	closer := byte(']')
 	if t.kind == object {
 		closer = '}'
@@ -115,7 +118,7 @@ func parseComposite(t tree, data []byte, depth int) (_ tree, end int, err *jsonw
 			}
 		}
 		var kid tree
-		if kid, i, err = parseValue(data, i, depth+1); err != nil {
+		if kid, i, err = parseValue(source, data, i, depth+1); err != nil {
 			return t, i, err
 		}
 		t.kids = append(t.kids, kid)

@@ -27,14 +27,15 @@ func compileValues(t tree, at *place) (*values, *Error) {
 		case array:
 			err = at.errorf(kid.offset, "Match value must be String, number, true, false, or null")
 		case str:
-			v.addString(kid.text)
+			v.addString(kid)
 		default:
-			v.addLiteral(literalKey(kid.kind, kid.text))
+			v.addLiteral(kid)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+	v.sort()
 	return v, nil
 }
 
@@ -63,7 +64,7 @@ func (v *values) addOperator(t tree, at *place) *Error {
 		if arg.kind != str {
 			return at.errorf(arg.offset, "exact match pattern must be a string")
 		}
-		v.addLiteral(literalKey(str, arg.text)) // the text: not an address in other spellings
+		v.addLiteral(arg) // the text: not an address in other spellings
 		return nil
 	}
 	test, err := compileTest(name, arg, at)
@@ -109,9 +110,9 @@ func compileAffixFold(name string, arg tree, at *place) (test, *Error) {
 		return nil, at.errorf(arg.offset, "equals-ignore-case match pattern must be a string")
 	}
 	if name == "prefix" {
-		return prefixFold(newFold(arg.text)), nil
+		return prefixFold(arg.text), nil
 	}
-	return suffixFold(newFold(arg.text)), nil
+	return suffixFold(arg.text), nil
 }
 
 // compileText compiles the operators whose argument is one string.
@@ -125,7 +126,7 @@ func compileText(name string, arg tree, at *place) (test, *Error) {
 	case "suffix":
 		return suffix(arg.text), nil
 	case "equals-ignore-case":
-		return equalsFold(newFold(arg.text)), nil
+		return equalsFold(arg.text), nil
 	default:
 		return compileWildcard(arg, at)
 	}
@@ -227,13 +228,8 @@ func compileNumeric(arg tree, at *place) (test, *Error) {
 	return r, nil
 }
 
-// inexact refuses a number that is to be compared by value but has no exact one.
-const inexact = "Value of %s must be exactly representable as a 64-bit float, got %s"
-
-func isExact(number string) bool {
-	_, exact := parseNumber([]byte(number))
-	return exact
-}
+// notExactReason refuses a number that is to be compared by value but has no exact one.
+const notExactReason = "Value of %s must be exactly representable as a 64-bit float, got %s"
 
 // compileBound compiles the operator at element i of a numeric's array and the number behind it.
 func compileBound(arg tree, i int, at *place) (op string, bound float64, err *Error) {
@@ -248,9 +244,9 @@ func compileBound(arg tree, i int, at *place) (op string, bound float64, err *Er
 	case arg.kids[i+1].kind != number:
 		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, "Value of %s must be numeric", op)
 	}
-	bound, exact := parseNumber([]byte(arg.kids[i+1].text))
-	if !exact {
-		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, inexact, op, arg.kids[i+1].text)
+	bound = parseFloat([]byte(arg.kids[i+1].text))
+	if !isExact(bound, []byte(arg.kids[i+1].text)) {
+		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, notExactReason, op, arg.kids[i+1].text)
 	}
 	return op, bound, nil
 }
@@ -280,14 +276,15 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 			return nil, kidAt.errorf(kid.offset, anythingButValue)
 		case kid.kind != list[0].kind:
 			return nil, kidAt.errorf(kid.offset, anythingButMixed)
-		case kid.kind == number && !isExact(kid.text):
-			return nil, kidAt.errorf(kid.offset, inexact, "anything-but", kid.text)
+		case kid.kind == number && !isExact(parseFloat([]byte(kid.text)), []byte(kid.text)):
+			return nil, kidAt.errorf(kid.offset, notExactReason, "anything-but", kid.text)
 		}
-		v.addLiteral(literalKey(kid.kind, kid.text))
+		v.addLiteral(kid)
 	}
 	if len(list) == 0 {
 		return nil, at.errorf(arg.offset, anythingButMixed)
 	}
+	v.sort()
 	return anythingBut{v}, nil
 }
 

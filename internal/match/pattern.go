@@ -12,20 +12,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"unique"
 )
 
 // Limits on what a pattern may multiply out to. They keep compiling and matching
 // bounded; the service's own limit of 1,000 combinations is lower.
 const (
-	maxCombinations = 10_000
-	maxFields       = 200_000 // over all combinations
-	maxSteps        = 1000    // keys on the way to one field, dots in keys counted
+	maxCombinations = 10_000    // of $or branches
+	maxSteps        = 1_000     // keys on the way to one field, dots in keys counted
+	maxWork         = 2_000_000 // steps to the fields of combinations, as often as they are put in or copied
+	maxPathBytes    = 64 << 20  // of the paths of all fields, each spelt out
 )
 
 // A Pattern is a compiled event pattern. It is immutable.
 type Pattern struct {
 	source string
-	any    []*conjunction // the pattern matches if any of these does
+	any    []conjunction                 // the pattern matches if any of these does
+	alone  atomic.Pointer[Set[struct{}]] // of this pattern alone; made by the first Match
 }
 
 // Compile compiles an event pattern.
@@ -37,15 +41,37 @@ func Compile(source string) (*Pattern, *Error) {
 	if t.kind != object {
 		return nil, top.errorf(t.offset, "Filter is not an object")
 	}
-	all, err := compileObject([]combination{{}}, t, &path{}, top, false)
+	c := compiler{room: maxPathBytes, work: maxWork}
+	all, err := c.object([]combination{{}}, t, "", 0, top, false)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pattern{source: source}
-	for _, c := range all {
-		p.any = append(p.any, newConjunction(c))
+	p := &Pattern{source: source, any: make([]conjunction, 0, len(all))}
+	for _, fields := range all {
+		p.any = append(p.any, newConjunction(fields))
 	}
 	return p, nil
+}
+
+// Match reports whether event, which must be a JSON object, matches p. What
+// [Set.AppendMatches] says of events that are not JSON holds here, too.
+func (p *Pattern) Match(event []byte) (bool, error) {
+	var buf [1]struct{}
+	matches, err := p.set().AppendMatches(buf[:0], event)
+	return len(matches) > 0, err
+}
+
+func (p *Pattern) set() *Set[struct{}] {
+	if p == nil {
+		return &Set[struct{}]{}
+	}
+	s := p.alone.Load()
+	if s == nil {
+		s = &Set[struct{}]{}
+		s.Add(struct{}{}, p)
+		p.alone.Store(s)
+	}
+	return s
 }
 
 // String returns the pattern's source text.
@@ -56,61 +82,37 @@ func (p *Pattern) String() string {
 	return p.source
 }
 
-// A path is a node of the trie of all paths in a pattern, so that equal paths are
-// equal pointers. A key with dots is several steps: in the service (measured with
-// its TestEventPattern) {"a.b":["x"]} and {"a":{"b":["x"]}} are the same pattern.
-type path struct {
-	parent *path // nil for the top level
-	key    string
-	depth  int
-	kids   map[string]*path
-}
-
-// below returns the path that key leads to from p, or nil if that is too long.
-func (p *path) below(key string) *path {
-	for step := range strings.SplitSeq(key, ".") {
-		kid := p.kids[step]
-		if kid == nil {
-			if p.kids == nil {
-				p.kids = make(map[string]*path)
-			}
-			if p.depth >= maxSteps {
-				return nil
-			}
-			kid = &path{parent: p, key: step, depth: p.depth + 1}
-			p.kids[step] = kid
-		}
-		p = kid
-	}
-	return p
-}
-
-// comparePaths compares two paths by the bytes of their keys joined with dots.
-func comparePaths(a, b *path) int {
-	moreA, moreB := "", "" // what follows the key at which the walk stands
-	for ; a.depth > b.depth; a = a.parent {
-		moreA = "."
-	}
-	for ; b.depth > a.depth; b = b.parent {
-		moreB = "."
-	}
-	for a != b && a.parent != b.parent {
-		a, b, moreA, moreB = a.parent, b.parent, ".", "."
-	}
-	return strings.Compare(a.key+moreA, b.key+moreB)
-}
+// A path is the keys that lead to a field, joined with dots. No key holds a dot: one
+// that does in the pattern's text is several. In the service (measured with its
+// TestEventPattern) {"a.b":["x"]} and {"a":{"b":["x"]}} are the same pattern.
+type path = unique.Handle[string]
 
 // A field is a leaf of a pattern: where it is and the values it may have.
 type field struct {
-	path   *path
+	path   path
 	values *values
 }
 
 // A combination is the fields of one choice of $or branches.
-type combination map[*path]*values
+type combination map[path]*values
 
-// compileObject adds the fields of an object to each of the combinations so far.
-func compileObject(all []combination, t tree, p *path, at *place, inOr bool) ([]combination, *Error) {
+// A compiler keeps what all of a pattern's parts share.
+type compiler struct {
+	room int // bytes that the paths of fields may still take
+	work int // that multiplying out $or may still make
+}
+
+// spend takes n from the work that is left.
+func (c *compiler) spend(n int, t tree, at *place) *Error {
+	if c.work -= n; c.work < 0 {
+		return at.errorf(t.offset, "Rule is too complex - $or multiplies out to too many fields")
+	}
+	return nil
+}
+
+// object adds the fields of an object, which stands at path, depth keys deep, to each
+// of the combinations so far.
+func (c *compiler) object(all []combination, t tree, path string, depth int, at *place, inOr bool) ([]combination, *Error) {
 	if len(t.keys) == 0 {
 		return nil, at.errorf(t.offset, "Empty objects are not allowed")
 	}
@@ -118,7 +120,7 @@ func compileObject(all []combination, t tree, p *path, at *place, inOr bool) ([]
 		kid, at := t.kids[i], at.key(key)
 		if key == "$or" {
 			var err *Error
-			if all, err = compileOr(all, kid, p, at); err != nil {
+			if all, err = c.or(all, kid, path, depth, at); err != nil {
 				return nil, err
 			}
 			continue
@@ -126,16 +128,22 @@ func compileObject(all []combination, t tree, p *path, at *place, inOr bool) ([]
 		if inOr && slices.Contains(reserved, key) {
 			return nil, at.errorf(kid.offset, "%s is Ruler reserved fieldName which cannot be used inside $or.", key)
 		}
-		below := p.below(key)
-		if below == nil {
+		below, depth := key, depth+1+strings.Count(key, ".")
+		if depth > 1+strings.Count(key, ".") {
+			below = path + "." + key
+		}
+		if depth > maxSteps {
 			return nil, at.errorf(kid.offset, "Rule is too complex - a field is more than %d keys deep", maxSteps)
+		}
+		if c.room -= len(below); c.room < 0 {
+			return nil, at.errorf(kid.offset, "Rule is too complex - the paths of its fields take more than %d bytes", maxPathBytes)
 		}
 		var err *Error
 		switch kid.kind {
 		case object:
-			all, err = compileObject(all, kid, below, at, inOr)
+			all, err = c.object(all, kid, below, depth, at, inOr)
 		case array:
-			err = compileField(all, kid, below, at)
+			err = c.field(all, kid, unique.Make(below), depth, at)
 		default:
 			err = at.errorf(kid.offset, "%q must be an object or an array", key)
 		}
@@ -146,24 +154,26 @@ func compileObject(all []combination, t tree, p *path, at *place, inOr bool) ([]
 	return all, nil
 }
 
-// compileField puts a field into each of the combinations; one that is there
+// field puts a field, depth keys deep, into each of the combinations; one that is there
 // already, from an earlier key or branch, is replaced.
-func compileField(all []combination, t tree, p *path, at *place) *Error {
+func (c *compiler) field(all []combination, t tree, p path, depth int, at *place) *Error {
 	v, err := compileValues(t, at)
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		c[p] = v
+	if len(all) > 1 {
+		if err := c.spend(len(all)*depth, t, at); err != nil {
+			return err
+		}
 	}
-	if len(all) > 1 && size(all) > maxFields {
-		return at.errorf(t.offset, "Rule is too complex - $or multiplies out to more than %d fields", maxFields)
+	for _, fields := range all {
+		fields[p] = v
 	}
 	return nil
 }
 
-// compileOr returns each of the combinations so far with each of the branches.
-func compileOr(all []combination, t tree, p *path, at *place) ([]combination, *Error) {
+// or returns each of the combinations so far with each of the branches.
+func (c *compiler) or(all []combination, t tree, path string, depth int, at *place) ([]combination, *Error) {
 	if t.kind != array {
 		return nil, at.errorf(t.offset, "It must be an Array followed with $or.")
 	}
@@ -176,14 +186,14 @@ func compileOr(all []combination, t tree, p *path, at *place) ([]combination, *E
 		if branch.kind != object {
 			return nil, at.errorf(branch.offset, "Only JSON object is allowed in array of $or relationship.")
 		}
-		if size(out)+size(all) > maxFields {
-			return nil, at.errorf(branch.offset, "Rule is too complex - $or multiplies out to more than %d fields", maxFields)
+		if err := c.spend(work(all), branch, at); err != nil {
+			return nil, err
 		}
 		copies := make([]combination, len(all))
 		for i, c := range all {
 			copies[i] = maps.Clone(c)
 		}
-		copies, err := compileObject(copies, branch, p, at, true)
+		copies, err := c.object(copies, branch, path, depth, at, true)
 		if err != nil {
 			return nil, err
 		}
@@ -194,74 +204,26 @@ func compileOr(all []combination, t tree, p *path, at *place) ([]combination, *E
 	return out, nil
 }
 
-// size is the number of fields in all combinations, an empty one counted as one.
-func size(all []combination) (n int) {
-	for _, c := range all {
-		n += max(1, len(c))
+// work is the work of copying all combinations.
+func work(all []combination) (n int) {
+	for _, fields := range all {
+		n++
+		for p := range fields {
+			n += 1 + strings.Count(p.Value(), ".")
+		}
 	}
 	return n
 }
 
-// A conjunction is a set of fields that must all hold.
-type conjunction struct {
-	fields []field // in byte order of their dotted paths, in which absence is judged
-	root   *step   // the trie of their paths
-}
+// A conjunction is fields that must all hold, in byte order of their paths, which is
+// the order absence is judged in.
+type conjunction struct{ fields []field }
 
-// A step is a node of the trie of a conjunction's paths.
-type step struct {
-	path  *path
-	key   string // path.key
-	depth int    // path.depth
-	field int    // index of the field that ends here, or -1
-	last  int    // largest index of a field that ends here or below
-	kids  []*step
-}
-
-func newConjunction(fields map[*path]*values) *conjunction {
-	c := &conjunction{}
+func newConjunction(fields combination) conjunction {
+	c := conjunction{make([]field, 0, len(fields))}
 	for p, v := range fields {
 		c.fields = append(c.fields, field{p, v})
 	}
-	slices.SortFunc(c.fields, func(a, b field) int { return comparePaths(a.path, b.path) })
-	steps := make(map[*path]*step)
-	for i, f := range c.fields {
-		s := stepFor(steps, f.path)
-		s.field = i
-		for p := f.path; p != nil; p = p.parent {
-			steps[p].last = i // indexes ascend
-		}
-	}
-	c.root = stepFor(steps, c.fields[0].path.top())
+	slices.SortFunc(c.fields, func(a, b field) int { return strings.Compare(a.path.Value(), b.path.Value()) })
 	return c
-}
-
-// stepFor returns the step for p, made, with those that lead to it, if need be.
-func stepFor(steps map[*path]*step, p *path) *step {
-	s := steps[p]
-	if s == nil {
-		s = &step{path: p, key: p.key, depth: p.depth, field: -1}
-		steps[p] = s
-		if p.parent != nil {
-			parent := stepFor(steps, p.parent)
-			parent.kids = append(parent.kids, s)
-		}
-	}
-	return s
-}
-
-func (p *path) top() *path {
-	for p.parent != nil {
-		p = p.parent
-	}
-	return p
-}
-
-// keys returns the keys of p from depth on.
-func (p *path) keys(depth int) []string {
-	keys := make([]string, p.depth-depth)
-	for ; p.depth > depth; p = p.parent {
-		keys[p.depth-depth-1] = p.key
-	}
-	return keys
 }

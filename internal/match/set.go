@@ -1,111 +1,154 @@
 package match
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
-// Match reports whether event, which must be a JSON object, matches p.
-func (p *Pattern) Match(event []byte) (bool, error) {
-	root := &node{}
-	if err := parseObject(root, event, jsonwalk.MaxDepth); err != nil {
-		return false, err
-	}
-	return p.matches(root), nil
-}
-
 // A Set matches an event against many patterns, each under a key. The zero value is
 // ready to use. Matching takes no lock and sees each change whole or not at all.
 type Set[K comparable] struct {
-	mu      sync.Mutex // serializes writers
-	entries atomic.Pointer[[]entry[K]]
+	state atomic.Pointer[setState[K]]
+
+	mu     sync.Mutex // guards the fields below, and serializes changes of state's index
+	owners map[K]*owner
+	live   int // patterns in the index
+	dead   int // patterns in the index that were removed
 }
 
-// An entry is a key with its patterns. It is immutable.
-type entry[K comparable] struct {
-	key      K
-	patterns []*Pattern
+// A setState is an index with the keys that it knows by their numbers.
+type setState[K comparable] struct {
+	index *index
+	keys  list[K]
 }
 
-// Add adds a pattern to those of key.
-func (s *Set[K]) Add(key K, p *Pattern) {
-	s.update(func(all []entry[K]) []entry[K] {
-		i := slices.IndexFunc(all, func(e entry[K]) bool { return e.key == key })
-		if i < 0 {
-			return append(all, entry[K]{key, []*Pattern{p}})
-		}
-		all[i].patterns = append(slices.Clip(all[i].patterns), p)
-		return all
-	})
+// An owner is a pattern of a key.
+type owner struct {
+	pattern *Pattern
+	first   uint32 // number of its first rule
+	key     uint32 // number of the key
+	next    *owner // the key's next pattern
 }
+
+// Add adds a pattern to those of key. A nil pattern matches nothing.
+func (s *Set[K]) Add(key K, p *Pattern) { s.change(nil, key, p) }
 
 // Remove removes key with all its patterns.
-func (s *Set[K]) Remove(key K) {
-	s.update(func(all []entry[K]) []entry[K] {
-		return slices.DeleteFunc(all, func(e entry[K]) bool { return e.key == key })
-	})
-}
+func (s *Set[K]) Remove(key K) { s.change(&key, key, nil) }
 
 // Replace removes old with all its patterns and adds p under key, in one step.
-func (s *Set[K]) Replace(old, key K, p *Pattern) {
-	s.update(func(all []entry[K]) []entry[K] {
-		all = slices.DeleteFunc(all, func(e entry[K]) bool { return e.key == old })
-		return append(all, entry[K]{key, []*Pattern{p}})
-	})
-}
+func (s *Set[K]) Replace(old, key K, p *Pattern) { s.change(&old, key, p) }
 
-// update publishes what change makes of a copy of the entries.
-func (s *Set[K]) update(change func([]entry[K]) []entry[K]) {
+// change removes old, if it is not nil, and adds p under key, if that is not nil.
+func (s *Set[K]) change(old *K, key K, p *Pattern) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := change(slices.Clone(s.load()))
-	s.entries.Store(&all)
-}
-
-func (s *Set[K]) load() []entry[K] {
-	if all := s.entries.Load(); all != nil {
-		return *all
+	st := s.state.Load()
+	if st == nil {
+		st = &setState[K]{index: newIndex()}
+		s.owners = make(map[K]*owner)
+		s.state.Store(st)
 	}
-	return nil
+	var dead []uint32
+	if old != nil {
+		for o := s.owners[*old]; o != nil; o = o.next {
+			for i := range o.pattern.any {
+				dead = append(dead, o.first+uint32(i))
+			}
+			s.live--
+			s.dead++
+		}
+		delete(s.owners, *old)
+	}
+	if p != nil {
+		s.owners[key] = st.add(key, p, s.owners[key])
+		s.live++
+	}
+	st.index.publish(len(st.keys.load()), dead)
+	if s.dead > 64 && s.dead > s.live {
+		s.compactLocked()
+	}
 }
 
-// AppendMatches appends each key that has a pattern which event matches. The event
-// must be a JSON object; with an error nothing is appended.
+// add adds a pattern to those of key, of which first is one, or nil.
+func (st *setState[K]) add(key K, p *Pattern, first *owner) *owner {
+	o := &owner{pattern: p, key: uint32(len(st.keys.load())), next: first}
+	if first != nil {
+		o.key = first.key
+	} else {
+		st.keys.add(key)
+	}
+	o.first = st.index.add(o.key, p)
+	return o
+}
+
+// compactLocked makes the index anew without what is dead. Readers that have begun go
+// on with the old one.
+func (s *Set[K]) compactLocked() {
+	st := &setState[K]{index: newIndex()}
+	owners := make(map[K]*owner, len(s.owners))
+	for key, first := range s.owners {
+		for o := first; o != nil; o = o.next {
+			owners[key] = st.add(key, o.pattern, owners[key])
+		}
+	}
+	st.index.publish(len(st.keys.load()), nil)
+	s.owners, s.dead = owners, 0
+	s.state.Store(st)
+}
+
+// AppendMatches appends each key that has a pattern which event matches, once. The
+// event must be a JSON object. It may stop as soon as it has seen all that patterns
+// ask for: of an event that is not JSON it returns an error, with which nothing is
+// appended, or the matches of what it has seen.
 func (s *Set[K]) AppendMatches(dst []K, event []byte) ([]K, error) {
-	root := &node{}
-	if err := parseObject(root, event, jsonwalk.MaxDepth); err != nil {
-		return dst, err
-	}
-	return s.appendMatches(dst, root), nil
+	w := walker{data: event, limit: jsonwalk.MaxDepth}
+	return s.match(dst, &w, nil)
 }
 
-// AppendFieldsMatches is AppendMatches for an event given by its parts. It
-// validates Detail: a JSON object with at most limit levels of nesting.
+// AppendFieldsMatches is AppendMatches for an event given by its parts. It validates
+// Detail: a JSON object with at most limit levels of nesting.
 func (s *Set[K]) AppendFieldsMatches(dst []K, f *Fields, limit int) ([]K, error) {
-	root := &node{}
-	if err := f.parse(root, limit); err != nil {
+	w := walker{data: f.Detail, limit: limit, validate: true}
+	return s.match(dst, &w, f)
+}
+
+var noIndex = newIndex()
+
+func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
+	x, st := noIndex, s.state.Load()
+	if st != nil {
+		x = st.index
+	}
+	v := x.view.Load() // first: what it covers is there when the rest is loaded
+	sc := scratches.Get().(*scratch)
+	defer scratches.Put(sc)
+	sc.reset(v)
+	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
+	var err *jsonwalk.SyntaxError
+	if f != nil {
+		err = w.fields(&x.top, f)
+	} else {
+		err = w.document(&x.top)
+	}
+	if err != nil {
 		return dst, err
 	}
-	return s.appendMatches(dst, root), nil
+	sc.run(x)
+	if len(sc.hits) > 0 {
+		keys := st.keys.load()
+		for _, k := range sc.hits {
+			dst = append(dst, keys[k])
+		}
+	}
+	return dst, nil
 }
 
 // ValidDetail returns an error unless data is a JSON object with at most limit levels
 // of nesting.
 func ValidDetail(data []byte, limit int) error {
-	if err := parseObject(&node{}, data, limit); err != nil {
-		return err
-	}
-	return nil
-}
-
-func (s *Set[K]) appendMatches(dst []K, root *node) []K {
-	for _, e := range s.load() {
-		if slices.ContainsFunc(e.patterns, func(p *Pattern) bool { return p.matches(root) }) {
-			dst = append(dst, e.key)
-		}
-	}
-	return dst
+	_, err := new(Set[int]).AppendFieldsMatches(nil, &Fields{Detail: data}, limit)
+	return err
 }

@@ -2,65 +2,136 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 func (k kind) String() string {
 	return [...]string{"nothing", "an object", "an array", "a string", "a number", "true", "false", "null"}[k]
 }
 
-// A value is a leaf of an event.
+// A value is a leaf of an event, with what has been found out about it so far.
 type value struct {
-	kind kind
-	text []byte // of a string without quotes and escapes, of a number as written
+	kind   kind
+	number numberState
+	hashed bool
+	text   []byte  // of a string without quotes and escapes, of a number as written
+	float  float64 // of a number that is parsed
+	h      uint64  // of a string that is hashed
+}
+
+// hash returns the hash of a string.
+func (v *value) hash() uint64 {
+	if !v.hashed {
+		v.h, v.hashed = hash(v.text), true
+	}
+	return v.h
+}
+
+type numberState uint8
+
+const (
+	unparsed numberState = iota
+	parsed               // but it is not known whether it is exact
+	exact
+	inexact
+)
+
+// parse returns the float64 nearest to a number.
+func (v *value) parse() float64 {
+	if v.number == unparsed {
+		v.float, v.number = parseFloat(v.text), parsed
+	}
+	return v.float
+}
+
+// isExact reports whether that is the number's own value.
+func (v *value) isExact() bool {
+	f := v.parse()
+	if v.number == parsed {
+		v.number = inexact
+		if isExact(f, v.text) {
+			v.number = exact
+		}
+	}
+	return v.number == exact
 }
 
 // A test is one way in which a leaf may match.
-type test interface{ holds(v value) bool }
+type test interface{ holds(v *value) bool }
+
+// A literal is a value that a field may have.
+type literal struct {
+	kind kind   // number: an inexact one, by its text; exactNumber, address: by their bytes
+	text string // "" for true, false and null
+}
+
+// Kinds that only literals have.
+const (
+	exactNumber kind = null + 1 + iota // text: the bytes of the float64
+	address                            // text: the bytes of the IP address
+)
 
 // values are the values that a field may have: it holds if one of them does.
 type values struct {
-	absent   bool                // {"exists":false}
-	literals map[string]struct{} // by literalKey
-	ips      bool                // some literal is an address
+	absent   bool      // {"exists":false}
+	ips      bool      // some literal is an address
+	literals []literal // sorted, each once
 	tests    []test
 }
 
-func (v *values) addLiteral(key string) {
-	if v.literals == nil {
-		v.literals = make(map[string]struct{})
+// addLiteral adds a literal of a kind that JSON has.
+func (v *values) addLiteral(t tree) {
+	l := literal{kind: t.kind}
+	switch t.kind {
+	case str:
+		l.text = t.text
+	case number:
+		l.text = t.text
+		if f := parseFloat([]byte(t.text)); isExact(f, []byte(t.text)) {
+			l = literal{exactNumber, floatBytes(f)}
+		}
 	}
-	v.literals[key] = struct{}{}
+	v.literals = append(v.literals, l)
 }
 
 // addString adds a literal string; one that is an address stands for all its spellings.
-func (v *values) addString(s string) {
-	if ip, ok := parseIP([]byte(s)); ok {
+func (v *values) addString(t tree) {
+	if ip, ok := parseIP([]byte(t.text)); ok {
 		v.ips = true
-		v.addLiteral(ipKey(ip))
+		v.literals = append(v.literals, literal{address, string(ip.AsSlice())})
 		return
 	}
-	v.addLiteral(literalKey(str, s))
+	v.addLiteral(t)
+}
+
+// sort makes the literals ready to be searched.
+func (v *values) sort() {
+	slices.SortFunc(v.literals, func(a, b literal) int { return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.text, b.text)) })
+	v.literals = slices.Clip(slices.Compact(v.literals))
+}
+
+func (v *values) has(k kind, text []byte) bool {
+	_, ok := slices.BinarySearchFunc(v.literals, k, func(l literal, k kind) int {
+		if l.kind != k {
+			return cmp.Compare(l.kind, k)
+		}
+		return strings.Compare(l.text, unsafe.String(unsafe.SliceData(text), len(text)))
+	})
+	return ok
 }
 
 // holds reports whether a leaf has one of the values.
-func (v *values) holds(leaf value) bool {
-	if v.literals != nil {
-		if _, ok := v.literals[literalKey(leaf.kind, string(leaf.text))]; ok {
-			return true
-		}
-		if v.ips && leaf.kind == str {
-			if ip, ok := parseIP(leaf.text); ok {
-				if _, ok := v.literals[ipKey(ip)]; ok {
-					return true
-				}
-			}
-		}
+func (v *values) holds(leaf *value) bool {
+	if len(v.literals) > 0 && v.holdsLiteral(leaf) {
+		return true
 	}
 	for _, t := range v.tests {
 		if t.holds(leaf) {
@@ -70,22 +141,42 @@ func (v *values) holds(leaf value) bool {
 	return false
 }
 
-// literalKey maps values that are equal, and only those, to equal strings. Numbers
-// are equal by value if both are exact, else by their text.
-func literalKey(k kind, text string) string {
-	switch k {
+func (v *values) holdsLiteral(leaf *value) bool {
+	switch leaf.kind {
 	case str:
-		return "s" + text
-	case number:
-		if f, exact := parseNumber([]byte(text)); exact {
-			return string(binary.BigEndian.AppendUint64([]byte("x"), math.Float64bits(f)))
+		if v.has(str, leaf.text) {
+			return true
 		}
-		return "n" + text
+		if v.ips {
+			if ip, ok := parseIP(leaf.text); ok {
+				bytes := ip.As16()
+				return v.has(address, addressBytes(ip, &bytes))
+			}
+		}
+		return false
+	case number:
+		if leaf.isExact() {
+			var bits [8]byte
+			binary.BigEndian.PutUint64(bits[:], math.Float64bits(leaf.float))
+			return v.has(exactNumber, bits[:])
+		}
+		return v.has(number, leaf.text)
 	}
-	return "k" + string(rune('0'+k))
+	return v.has(leaf.kind, nil)
 }
 
-func ipKey(ip netip.Addr) string { return "i" + string(ip.AsSlice()) }
+// floatBytes returns the bytes of f's float64.
+func floatBytes(f float64) string {
+	return string(binary.BigEndian.AppendUint64(nil, math.Float64bits(f)))
+}
+
+// addressBytes returns the bytes of ip, the 4 last of b for IPv4.
+func addressBytes(ip netip.Addr, b *[16]byte) []byte {
+	if ip.Is4() {
+		return b[12:]
+	}
+	return b[:]
+}
 
 // parseIP parses an address in any of its spellings, but for zones and IPv4
 // numbers with leading zeros, which systems read in different ways.
@@ -107,43 +198,35 @@ func hexOrColon(c byte) bool {
 
 type exists struct{}
 
-func (exists) holds(value) bool { return true }
+func (exists) holds(*value) bool { return true }
 
 type prefix string
 
-func (p prefix) holds(v value) bool {
+func (p prefix) holds(v *value) bool {
 	return v.kind == str && len(v.text) >= len(p) && string(v.text[:len(p)]) == string(p)
 }
 
 type suffix string
 
-func (s suffix) holds(v value) bool {
+func (s suffix) holds(v *value) bool {
 	return v.kind == str && len(v.text) >= len(s) && string(v.text[len(v.text)-len(s):]) == string(s)
 }
 
-// A fold is a string whose characters equal their upper and their lower case.
-type fold [][3]rune // the character, its upper case, its lower case
+// A fold is a text whose characters equal their upper and their lower case.
+type fold string
 
-func newFold(s string) fold {
-	f := make(fold, 0, len(s))
-	for _, r := range s {
-		f = append(f, [3]rune{r, unicode.ToUpper(r), unicode.ToLower(r)})
-	}
-	return f
-}
-
-// equal compares one character of an event, size bytes long, with f[i]. A byte that
-// is not UTF-8 decodes to U+FFFD of size 1 and equals nothing.
-func (f fold) equal(i int, r rune, size int) bool {
-	return (r == f[i][0] || r == f[i][1] || r == f[i][2]) && (r != utf8.RuneError || size > 1)
+// foldEqual compares a character of an event, size bytes long, with one of a pattern.
+// A byte that is not UTF-8 decodes to U+FFFD of size 1 and equals nothing.
+func foldEqual(pattern, r rune, size int) bool {
+	return (r == pattern || r == unicode.ToUpper(pattern) || r == unicode.ToLower(pattern)) && (r != utf8.RuneError || size > 1)
 }
 
 // prefixLen returns how many bytes at the beginning of text f matches, or -1.
 func (f fold) prefixLen(text []byte) int {
 	n := 0
-	for i := range f {
+	for _, want := range f {
 		r, size := utf8.DecodeRune(text[n:])
-		if size == 0 || !f.equal(i, r, size) {
+		if size == 0 || !foldEqual(want, r, size) {
 			return -1
 		}
 		n += size
@@ -153,27 +236,28 @@ func (f fold) prefixLen(text []byte) int {
 
 type equalsFold fold
 
-func (e equalsFold) holds(v value) bool {
+func (e equalsFold) holds(v *value) bool {
 	return v.kind == str && fold(e).prefixLen(v.text) == len(v.text)
 }
 
 type prefixFold fold
 
-func (p prefixFold) holds(v value) bool { return v.kind == str && fold(p).prefixLen(v.text) >= 0 }
+func (p prefixFold) holds(v *value) bool { return v.kind == str && fold(p).prefixLen(v.text) >= 0 }
 
 type suffixFold fold
 
-func (s suffixFold) holds(v value) bool {
+func (s suffixFold) holds(v *value) bool {
 	if v.kind != str {
 		return false
 	}
 	text := v.text
-	for i := len(s) - 1; i >= 0; i-- {
+	for rest := string(s); rest != ""; {
+		want, wantSize := utf8.DecodeLastRuneInString(rest)
 		r, size := utf8.DecodeLastRune(text)
-		if size == 0 || !fold(s).equal(i, r, size) {
+		if size == 0 || !foldEqual(want, r, size) {
 			return false
 		}
-		text = text[:len(text)-size]
+		rest, text = rest[:len(rest)-wantSize], text[:len(text)-size]
 	}
 	return true
 }
@@ -184,7 +268,7 @@ func (s suffixFold) holds(v value) bool {
 // pattern length.
 type wildcard struct{ parts []string }
 
-func (w wildcard) holds(v value) bool {
+func (w wildcard) holds(v *value) bool {
 	if v.kind != str {
 		return false
 	}
@@ -203,12 +287,12 @@ func (w wildcard) holds(v value) bool {
 		}
 		text = text[i+len(part):]
 	}
-	return strings.HasSuffix(string(text), w.parts[last])
+	return len(text) >= len(w.parts[last]) && string(text[len(text)-len(w.parts[last]):]) == w.parts[last]
 }
 
 type cidr struct{ netip.Prefix }
 
-func (c cidr) holds(v value) bool {
+func (c cidr) holds(v *value) bool {
 	if v.kind != str {
 		return false
 	}
@@ -223,16 +307,19 @@ type numeric struct {
 	withLow, withHigh bool // the bound itself belongs to it
 }
 
-func (n numeric) holds(v value) bool {
+func (n numeric) holds(v *value) bool {
 	if v.kind != number {
 		return false
 	}
-	f, exact := parseNumber(v.text)
-	return exact &&
-		(!n.hasLow || f > n.low || f == n.low && n.withLow) &&
+	// Whether the number is exact costs more to find out than where it lies.
+	return n.contains(v.parse()) && v.isExact()
+}
+
+func (n numeric) contains(f float64) bool {
+	return (!n.hasLow || f > n.low || f == n.low && n.withLow) &&
 		(!n.hasHigh || f < n.high || f == n.high && n.withHigh)
 }
 
 type anythingBut struct{ excluded values }
 
-func (a anythingBut) holds(v value) bool { return !a.excluded.holds(v) }
+func (a anythingBut) holds(v *value) bool { return !a.excluded.holds(v) }

@@ -2,7 +2,6 @@ package match
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
@@ -24,8 +23,8 @@ type node struct {
 	index map[string]int // of kids by name, once there are many
 }
 
-// manyKids is the number of kids from which a node keeps an index of them.
-const manyKids = 16
+// twinManyKids is the number of kids from which a node keeps an index of them.
+const twinManyKids = 16
 
 // kid returns the node for name below n, made if need be.
 func (n *node) kid(name []byte) *node {
@@ -38,7 +37,7 @@ func (n *node) kid(name []byte) *node {
 	switch {
 	case n.index != nil:
 		n.index[string(name)] = len(n.kids) - 1
-	case len(n.kids) == manyKids:
+	case len(n.kids) == twinManyKids:
 		n.index = make(map[string]int)
 		for i, name := range n.names {
 			n.index[string(name)] = i
@@ -202,40 +201,4 @@ func unquote(s []byte) []byte {
 		return s
 	}
 	return jsonwalk.AppendUnquoted(nil, s)
-}
-
-// Fields are an event given by the parts of its envelope, so that a caller who has
-// them need not build its JSON. Detail is JSON text; ReplayName is left out if empty.
-type Fields struct {
-	ID, DetailType, Source, Account, Region, ReplayName string
-	Time                                                time.Time
-	Resources                                           []string
-	Detail                                              []byte
-}
-
-// TimeFormat is the form of an envelope's time: UTC, whole seconds.
-const TimeFormat = "2006-01-02T15:04:05Z"
-
-// parse builds the tree of the envelope.
-func (f *Fields) parse(n *node, limit int) *jsonwalk.SyntaxError {
-	n.claimObject()
-	set := func(name, s string) { n.kid([]byte(name)).setLeaf(value{str, []byte(s)}) }
-	set("version", "0")
-	set("id", f.ID)
-	set("detail-type", f.DetailType)
-	set("source", f.Source)
-	set("account", f.Account)
-	set("time", f.Time.UTC().Format(TimeFormat))
-	set("region", f.Region)
-	if f.ReplayName != "" {
-		set("replay-name", f.ReplayName)
-	}
-	resources := n.kid([]byte("resources"))
-	resources.claimArray()
-	for _, r := range f.Resources {
-		elem := &node{}
-		elem.setLeaf(value{str, []byte(r)})
-		resources.elems = append(resources.elems, elem)
-	}
-	return parseObject(n.kid([]byte("detail")), f.Detail, limit)
 }

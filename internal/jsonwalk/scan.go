@@ -1,0 +1,116 @@
+package jsonwalk
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Eight bytes at a time. A word is loaded little-endian, so that the lowest byte is
+// the first; a mask has the top bit of each byte that is meant.
+//
+// Optimization: BenchmarkParcels and BenchmarkSkip price it.
+const (
+	ones  = 0x0101010101010101
+	tops  = 0x8080808080808080
+	quote = '"' * ones
+	slash = '\\' * ones
+)
+
+func load(data []byte, i int) uint64 { return binary.LittleEndian.Uint64(data[i:]) }
+
+// zeros marks the bytes of x that are zero. Behind the first of them others may be
+// marked wrongly: only the first mark counts.
+func zeros(x uint64) uint64 { return (x - ones) &^ x & tops }
+
+// stringStop returns the position, from i on, of the first quote, backslash or control
+// character, or of the end of the text.
+func stringStop(data []byte, i int) int {
+	for i+8 <= len(data) {
+		x := load(data, i)
+		control := (x - ' '*ones) &^ x & tops
+		if m := zeros(x^quote) | zeros(x^slash) | control; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+		i += 8
+	}
+	for i < len(data) && data[i] != '"' && data[i] != '\\' && data[i] >= ' ' {
+		i++
+	}
+	return i
+}
+
+// digits returns the position behind the digits at i.
+func digits(data []byte, i int) int {
+	for i+8 <= len(data) {
+		x := load(data, i)
+		if x&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 || (x+0x0606060606060606)&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 {
+			break
+		}
+		i += 8
+	}
+	for i < len(data) && '0' <= data[i] && data[i] <= '9' {
+		i++
+	}
+	return i
+}
+
+// exactZeros marks the bytes of x that are zero, and no others.
+func exactZeros(x uint64) uint64 { return ^(((x &^ tops) + ^uint64(tops)) | x | ^uint64(tops)) }
+
+// Pass returns the position behind the value at i. Of an object or array it looks at
+// nothing but brackets and strings, so that text that is not JSON may pass; it
+// reports an error only where an end is missing.
+//
+// In a word of eight bytes, a byte is inside of a string if the number of quotes up to
+// it is odd: three shifts give that for all eight. Brackets outside of strings are then
+// counted, not visited.
+func Pass(data []byte, i int) (int, *SyntaxError) {
+	if i >= len(data) || data[i] != '{' && data[i] != '[' {
+		return Scalar(data, i)
+	}
+	depth, inside := 0, uint64(0) // inside: all ones in a string
+	for i+8 <= len(data) {
+		x := load(data, i)
+		step, seen := 8, ^uint64(0)
+		if s := zeros(x ^ slash); s != 0 { // look at what comes before it, pass over what it escapes
+			before := bits.TrailingZeros64(s) / 8
+			step, seen = before+2, 1<<(8*before)-1
+		}
+		folded := x | 0x20*ones // '[' and '{', ']' and '}' differ in the bit 0x20 alone
+		quotes := exactZeros(x^quote) & seen
+		in := quotes ^ quotes<<8
+		in ^= in << 16
+		in ^= in << 32
+		in ^= inside
+		opens, closes := exactZeros(folded^'{'*ones)&seen&^in, exactZeros(folded^'}'*ones)&seen&^in
+		if n := bits.OnesCount64(closes); n >= depth && n > 0 {
+			for m := opens | closes; m != 0; m &= m - 1 {
+				if opens&m&-m != 0 {
+					depth++
+				} else if depth--; depth == 0 {
+					return i + bits.TrailingZeros64(m)/8 + 1, nil
+				}
+			}
+		} else {
+			depth += bits.OnesCount64(opens) - n
+		}
+		inside ^= -uint64(bits.OnesCount64(quotes) & 1)
+		i += step
+	}
+	for ; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '\\':
+			i++
+		case c == '"':
+			inside = ^inside
+		case inside != 0:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth == 0 {
+				return i + 1, nil
+			}
+		}
+	}
+	return len(data), Unexpected(data, len(data), "the end of an object or array")
+}

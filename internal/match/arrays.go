@@ -1,0 +1,307 @@
+package match
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
+)
+
+// Events hold fields inside of arrays, too. Those that one match uses must be found
+// in the same element of every array they share. In a tree that means: wherever the
+// walk of a rule's paths comes to an array, all fields below it are looked for in one
+// element together. That is why one walk of the tree decides, and no choice of
+// elements has to be tried against another.
+//
+// Absence adds an order: a field may be absent in the elements that the fields
+// before it were found in. So at an array the first field that is found, not
+// absent, picks the element; those before it must be absent in the whole array, and
+// those behind it are judged inside that element.
+//
+// Only what is inside of arrays becomes a tree; events without arrays at the paths
+// that rules name never come here.
+
+// newTree appends a node to the tree, the last one below parent if that is not 0.
+func (w *walker) newTree(n *pathNode, parent int32) int32 {
+	i := int32(len(w.sc.tree))
+	w.sc.tree = append(w.sc.tree, treeNode{node: n})
+	if parent != 0 {
+		p := &w.sc.tree[parent]
+		if p.last == 0 {
+			p.first = i
+		} else {
+			w.sc.tree[p.last].next = i
+		}
+		p.last = i
+	}
+	return i
+}
+
+// array reads the array at i, which takes the slot s of n.
+func (w *walker) array(n *pathNode, s *slot, i, depth int) (int, *jsonwalk.SyntaxError) {
+	s.array = w.newTree(n, 0)
+	w.sc.tree[s.array].array = true
+	end, err := w.elements(s.array, i, depth)
+	if l := n.leaf.Load(); l != nil {
+		w.saw(l)
+	}
+	w.arrays = w.arrays || n.kids.slots.Load() != nil
+	return end, err
+}
+
+// elements reads the elements of the array at i, which is tree node t.
+func (w *walker) elements(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
+	if depth >= w.limit {
+		return i, jsonwalk.ErrorDepth(i, w.limit)
+	}
+	n := w.sc.tree[t].node
+	i, more := jsonwalk.Open(w.data, i, ']')
+	for more {
+		var err *jsonwalk.SyntaxError
+		if i, err = w.treeValue(w.newTree(n, t), i, depth+1); err != nil {
+			return i, err
+		}
+		if i, more, err = jsonwalk.Next(w.data, i, ']'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// treeValue reads the value at i, which is tree node t.
+func (w *walker) treeValue(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
+	n := &w.sc.tree[t]
+	if i >= len(w.data) || n.array {
+		return w.pass(i, depth)
+	}
+	switch w.data[i] {
+	case '{':
+		n.claimed = true
+		if n.node.kids.slots.Load() != nil {
+			return w.members(t, i, depth)
+		}
+	case '[':
+		if !n.claimed {
+			n.array = true
+			return w.elements(t, i, depth)
+		}
+	default:
+		n.claimed = true
+		if n.node.leaf.Load() != nil && n.leaf.kind == none {
+			return w.scalar(&n.leaf, i)
+		}
+	}
+	return w.pass(i, depth)
+}
+
+// members reads the members of the object at i, which is tree node t.
+func (w *walker) members(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
+	if depth >= w.limit {
+		return i, jsonwalk.ErrorDepth(i, w.limit)
+	}
+	i, more := jsonwalk.Open(w.data, i, '}')
+	for more {
+		end, escaped, err := jsonwalk.String(w.data, i)
+		if err != nil {
+			return end, err
+		}
+		kid := w.treeFind(t, w.data[i+1:end-1], escaped)
+		if i, err = jsonwalk.Colon(w.data, end); err != nil {
+			return i, err
+		}
+		if kid == 0 {
+			i, err = w.pass(i, depth+1)
+		} else {
+			i, err = w.treeValue(kid, i, depth+1)
+		}
+		if err != nil {
+			return i, err
+		}
+		if i, more, err = jsonwalk.Next(w.data, i, '}'); err != nil {
+			return i, err
+		}
+	}
+	return i, nil
+}
+
+// treeFind is find for a tree node: it returns the one that key leads to, made if need
+// be, or 0.
+func (w *walker) treeFind(t int32, key []byte, escaped bool) int32 {
+	if escaped {
+		key = w.unquote(key)
+	}
+	for {
+		step, rest, dotted := key, []byte(nil), false
+		e := w.sc.tree[t].node.kids.get(hash(key), key)
+		if e == nil {
+			if step, rest, dotted = bytes.Cut(key, []byte(".")); !dotted {
+				return 0
+			}
+			if e = w.sc.tree[t].node.kids.get(hash(step), step); e == nil {
+				return 0
+			}
+		}
+		if t = w.treeKid(t, e.value); !dotted {
+			return t
+		}
+		if w.sc.tree[t].array {
+			return 0
+		}
+		w.sc.tree[t].claimed = true
+		key = rest
+	}
+}
+
+// treeKid returns the member of t at n, made if need be.
+func (w *walker) treeKid(t int32, n *pathNode) int32 {
+	if k := w.sc.treeKid(t, n); k != 0 {
+		return k
+	}
+	return w.newTree(n, t)
+}
+
+func (sc *scratch) treeKid(t int32, n *pathNode) int32 {
+	for k := sc.tree[t].first; k != 0; k = sc.tree[k].next {
+		if sc.tree[k].node == n {
+			return k
+		}
+	}
+	return 0
+}
+
+// A nodeStep is a node of the trie of a rule's own paths.
+type nodeStep struct {
+	node  *pathNode
+	field int // index of the field that ends here, or -1
+	last  int // largest index of a field that ends here or below
+	kids  []*nodeStep
+}
+
+// stepsOf returns that trie. It is made when an event first needs it: most rules
+// never do.
+func (x *index) stepsOf(r *rule) *nodeStep {
+	if s := r.steps.Load(); s != nil {
+		return s
+	}
+	root := &nodeStep{node: &x.top, field: -1}
+	for i, f := range r.conj.fields {
+		s := root
+		s.last = i // indexes ascend
+		for key := range strings.SplitSeq(f.path.Value(), ".") {
+			s = s.kid(s.node.kids.find(key).value)
+			s.last = i
+		}
+		s.field = i
+	}
+	r.steps.Store(root)
+	return root
+}
+
+// kid returns the step for n, made if need be. Fields come in byte order, so that it
+// is one of the last made: those whose keys begin with n's may come between.
+func (s *nodeStep) kid(n *pathNode) *nodeStep {
+	for i := len(s.kids) - 1; i >= 0 && strings.HasPrefix(s.kids[i].node.path, n.path); i-- {
+		if s.kids[i].node == n {
+			return s.kids[i]
+		}
+	}
+	k := &nodeStep{node: n, field: -1}
+	s.kids = append(s.kids, k)
+	return k
+}
+
+// Where the walk of a rule's paths stands in an event: outside of arrays (the slot of
+// the step's node), nowhere, or at a tree node.
+const (
+	outside = 0
+	nowhere = -1
+)
+
+// holds reports whether the fields of s and below it, but for those with an index
+// smaller than from, hold at t. With found, the field from, which is one of them,
+// must be found and not absent.
+func (sc *scratch) holds(r *rule, s *nodeStep, t int32, from int, found bool) bool {
+	if s.last < from {
+		return true
+	}
+	var leaf *value
+	switch t {
+	case nowhere:
+	case outside:
+		if slot := sc.slotOf(s.node); slot != nil && slot.stamp == sc.stamp {
+			if slot.array != 0 {
+				return sc.holdsInArray(r, s, slot.array, from, found)
+			}
+			leaf = &slot.leaf
+		}
+	default:
+		if sc.tree[t].array {
+			return sc.holdsInArray(r, s, t, from, found)
+		}
+		leaf = &sc.tree[t].leaf
+	}
+	if s.field >= from {
+		v := r.conj.fields[s.field].values
+		if leaf != nil && leaf.kind != none {
+			if !v.holds(leaf) {
+				return false
+			}
+		} else if !v.absent || found && s.field == from {
+			return false
+		}
+	}
+	for _, k := range s.kids {
+		kid := t
+		if t > 0 {
+			if kid = sc.treeKid(t, k.node); kid == 0 {
+				kid = nowhere
+			}
+		}
+		if !sc.holds(r, k, kid, from, found && r.isBelow(from, k)) {
+			return false
+		}
+	}
+	return true
+}
+
+// holdsInArray is holds at an array. Only for the first field that has a leaf in the
+// array are its elements tried: those before it are absent, and it must be found.
+func (sc *scratch) holdsInArray(r *rule, s *nodeStep, t int32, from int, found bool) bool {
+	for i := from; i <= s.last; i++ {
+		if !r.isBelow(i, s) {
+			continue
+		}
+		if !sc.hasLeaf(t, r.nodes[i]) {
+			if found || !r.conj.fields[i].values.absent {
+				return false
+			}
+			continue
+		}
+		for e := sc.tree[t].first; e != 0; e = sc.tree[e].next {
+			if sc.holds(r, s, e, i, true) {
+				return true
+			}
+		}
+		return false
+	}
+	return true // all are absent
+}
+
+// isBelow reports whether field i is that of s or of a step below it.
+func (r *rule) isBelow(i int, s *nodeStep) bool {
+	path, above := r.nodes[i].path, s.node.path
+	return r.nodes[i] == s.node || s.node.slot == 0 || len(path) > len(above) && path[len(above)] == '.' && strings.HasPrefix(path, above)
+}
+
+// hasLeaf reports whether a leaf stands at n, in t or below it.
+func (sc *scratch) hasLeaf(t int32, n *pathNode) bool {
+	if sc.tree[t].node == n && sc.tree[t].leaf.kind != none {
+		return true
+	}
+	for k := sc.tree[t].first; k != 0; k = sc.tree[k].next {
+		if sc.hasLeaf(k, n) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,115 @@
+package match
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A match allocates nothing in the steady state, whatever the rules ask for.
+func TestMatchAllocatesNothing(t *testing.T) {
+	events := parcelEvents(50)
+	for kind, rules := range parcelRules {
+		var s Set[int]
+		for i, rule := range rules {
+			s.Add(i, mustCompile(rule))
+		}
+		dst := make([]int, 0, 16)
+		i := 0
+		allocs := testing.AllocsPerRun(500, func() {
+			keys, err := s.AppendMatches(dst, events[i%len(events)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink += len(keys)
+			i++
+		})
+		assert.Less(t, allocs, 0.1, kind)
+	}
+}
+
+// An event given by its parts matches what its envelope's JSON matches.
+func TestFieldsMatchLikeTheirEnvelope(t *testing.T) {
+	f := &Fields{
+		ID: "i", DetailType: "D", Source: "s", Account: "1", Region: "r", ReplayName: "again", Resources: []string{"x", "y"},
+		Time: time.Date(2026, 5, 4, 3, 2, 1, 9, time.UTC), Detail: []byte(`{"a":{"b":[1,{"c":2}]}}`),
+	}
+	envelope := `{"version":"0","id":"i","detail-type":"D","source":"s","account":"1","time":"2026-05-04T03:02:01Z","region":"r",` +
+		`"replay-name":"again","resources":["x","y"],"detail":{"a":{"b":[1,{"c":2}]}}}`
+	var s Set[string]
+	for _, pattern := range []string{
+		`{"version":["0"]}`, `{"id":["i"]}`, `{"detail-type":["D"],"source":["s"]}`, `{"account":["1"],"region":["r"]}`, `{"time":[{"prefix":"2026-05-04T03:02:01Z"}]}`,
+		`{"replay-name":["again"]}`, `{"resources":["y"]}`, `{"resources":["z"]}`, `{"resources":{"x":[1]}}`, `{"resources":[{"exists":false}]}`,
+		`{"detail":{"a":{"b":[1]}}}`, `{"detail":{"a":{"b":{"c":[2]}}}}`, `{"detail":[{"exists":false}]}`, `{"detail.a.b.c":[3]}`, `{"none":[{"exists":false}]}`,
+	} {
+		s.Add(pattern, mustCompile(pattern))
+	}
+	want, err := s.AppendMatches(nil, []byte(envelope))
+	require.NoError(t, err)
+	got, err := s.AppendFieldsMatches(nil, f, 1000)
+	require.NoError(t, err)
+	assert.ElementsMatch(t, want, got)
+	assert.Len(t, got, 11)
+	for _, detail := range []string{"", "[]", `{"a":1`, `{} {}`, `{"a":{"b":[1]}} x`} {
+		f.Detail = []byte(detail)
+		_, err := s.AppendFieldsMatches(nil, f, 1000)
+		assert.Error(t, err, "%q", detail)
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Rules take bounded memory, and give it back when they are removed.
+func TestMemoryOfRules(t *testing.T) {
+	const n = 20000
+	for name, c := range map[string]struct {
+		rule func(int) string
+		most uint64
+	}{"mixed": {mixedRule, 1200}, "exact": {exactRule, 800}} {
+		before := heap()
+		var s Set[int]
+		for i := range n {
+			s.Add(i, mustCompile(c.rule(i)))
+		}
+		each := (heap() - before) / n
+		t.Logf("%s: %d bytes a rule", name, each)
+		assert.LessOrEqual(t, each, c.most, name)
+		for i := range n {
+			s.Remove(i)
+		}
+		after := heap()
+		assert.Less(t, after-min(after, before), uint64(n*20), name)
+		runtime.KeepAlive(&s)
+	}
+}
+
+// Rules come and go, and what is left is found.
+func TestRemoving(t *testing.T) {
+	var s Set[int]
+	const n = 1000
+	for i := range n {
+		s.Add(i, mustCompile(fmt.Sprintf(`{"a":["x",%d]}`, i)))
+	}
+	for left := n; left > 0; left -= 10 {
+		keys, err := s.AppendMatches(nil, []byte(`{"a":"x"}`))
+		require.NoError(t, err)
+		require.Len(t, keys, left)
+		keys, err = s.AppendMatches(nil, fmt.Appendf(nil, `{"a":%d}`, n-left))
+		require.NoError(t, err)
+		require.Equal(t, []int{n - left}, slices.Collect(slices.Values(keys)))
+		for i := range 10 {
+			s.Remove(n - left + i)
+		}
+	}
+}
