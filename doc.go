@@ -27,7 +27,7 @@
 // as lost, to the Observer, in Stats and in the log, because there is no DLQ or it
 // failed for good. An event that matches no rule is counted and observed.
 // (TestStats, TestLostDeliveriesAreReported, TestTraceFailingDLQ,
-// TestRedriveKeepsWhatIsRefused)
+// TestRedriveKeepsWhatIsRefused, TestSimulation in internal/dispatch)
 //
 // All or none. Publish accepts an event for all the targets it matches or, with an
 // error, for none of them. (TestPublishIsAllOrNone, TestPublishRefusesBadEvents,
