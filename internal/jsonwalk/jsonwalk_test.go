@@ -11,6 +11,8 @@ import (
 )
 
 var texts = []string{
+	`"."`, `"1234567"`, `"12345678"`, `"123456789"`, `"1234567.9"`, `"12345678."`, `"a.b.c.d.e"`, `"\""`, `"123456\n"`, `"1234567\n"`, `"12345678901234567\n"`, `  "key"  `,
+
 	`{}`, `[]`, ` {"a" : [1 , -2.5e+3, true, false, null, "x\u00e9\n"] } `, `"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx\ude00"`,
 	`"\ud83d\ud83d\ude00"`, `""`, `0`, `-0`, `01`, `1.`, `.5`, `1e`, `1e+`, `-`, `tru`, `nul`, `truex`, `{"a":1,}`, `[1,]`, `{"a"}`,
 	`{"a":}`, `{a:1}`, `[1 2]`, `{"a":1 "b":2}`, "\"\x01\"", "\"\xff\"", `"\x"`, `"\u12g4"`, `"abc`, `{"a":1}}`, `]`, ``, ` `, `[[[]]]`, `[[]`, `{"a":{"b":[{}]}}`,
@@ -37,6 +39,11 @@ func checkValid(t *testing.T, data []byte) {
 	var s string
 	if i := Space(data, 0); data[i] == '"' && utf8.Valid(data) && json.Unmarshal(data, &s) == nil {
 		end, escaped, _ := String(data, i)
+		keyEnd, head, plain, err := Key(data, i)
+		assert.Nil(t, err)
+		assert.Equal(t, end, keyEnd)
+		assert.Equal(t, Head(string(data[i+1:end-1])), head)
+		assert.Equal(t, !escaped && !strings.Contains(string(data[i+1:end-1]), "."), plain)
 		got := string(AppendUnquoted(nil, data[i+1:end-1]))
 		assert.Equal(t, s, got)
 		if !escaped {

@@ -99,47 +99,52 @@ func (w *walker) members(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	if depth >= w.limit {
 		return i, jsonwalk.ErrorDepth(i, w.limit)
 	}
-	i, more := jsonwalk.Open(w.data, i, '}')
-	for more {
-		end, escaped, err := jsonwalk.String(w.data, i)
+	data, n := w.data, w.sc.tree[t].node
+	i, more := jsonwalk.Open(data, i, '}')
+	for more { // the twin of walker.object's loop
+		end, head, plain, err := jsonwalk.Key(data, i)
 		if err != nil {
 			return end, err
 		}
-		kid := w.treeFind(t, w.data[i+1:end-1], escaped)
-		if i, err = jsonwalk.Colon(w.data, end); err != nil {
+		kid := int32(0)
+		if !plain {
+			kid = w.treeFind(t, data[i+1:end-1])
+		} else if node := n.kid(head, data[i+1:end-1]); node != nil {
+			kid = w.treeKid(t, node)
+		}
+		if end+1 < len(data) && data[end] == ':' && data[end+1] > ' ' {
+			i = end + 1
+		} else if i, err = jsonwalk.Colon(data, end); err != nil {
 			return i, err
 		}
-		if kid == 0 {
-			i, err = w.pass(i, depth+1)
-		} else {
+		if kid != 0 {
 			i, err = w.treeValue(kid, i, depth+1)
+		} else {
+			i, err = w.pass(i, depth+1)
 		}
 		if err != nil {
 			return i, err
 		}
-		if i, more, err = jsonwalk.Next(w.data, i, '}'); err != nil {
+		if i+1 < len(data) && data[i] == ',' && data[i+1] == '"' {
+			i++
+		} else if i, more, err = jsonwalk.Next(data, i, '}'); err != nil {
 			return i, err
 		}
 	}
 	return i, nil
 }
 
-// treeFind is find for a tree node: it returns the one that key leads to, made if need
-// be, or 0.
-func (w *walker) treeFind(t int32, key []byte, escaped bool) int32 {
-	if escaped {
+// treeFind is find for a tree node: it returns the one that a key with dots or escapes
+// leads to, made if need be, or 0.
+func (w *walker) treeFind(t int32, key []byte) int32 {
+	if bytes.IndexByte(key, '\\') >= 0 {
 		key = w.unquote(key)
 	}
 	for {
-		step, rest, dotted := key, []byte(nil), false
-		e := w.sc.tree[t].node.kids.get(hash(key), key)
+		step, rest, dotted := bytes.Cut(key, []byte("."))
+		e := w.sc.tree[t].node.kids.get(hash(step), step)
 		if e == nil {
-			if step, rest, dotted = bytes.Cut(key, []byte(".")); !dotted {
-				return 0
-			}
-			if e = w.sc.tree[t].node.kids.get(hash(step), step); e == nil {
-				return 0
-			}
+			return 0
 		}
 		if t = w.treeKid(t, e.value); !dotted {
 			return t

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 // An index finds the rules that an event matches. One goroutine at a time may change
@@ -47,6 +49,34 @@ type pathNode struct {
 	slot uint32 // number of the node, in the order of their making
 	leaf atomic.Pointer[leaf]
 	kids table[*pathNode]
+	few  list[fewKid] // the same, while they are few
+}
+
+// A fewKid is a node with its key in a form that is quick to compare.
+type fewKid struct {
+	head uint64 // as jsonwalk.Key has it
+	key  string
+	node *pathNode
+}
+
+// fewKids is how many there are of them at most. Beyond, the table is quicker.
+const fewKids = 6
+
+// kid returns the node for a plain key below n, or nil.
+func (n *pathNode) kid(head uint64, key []byte) *pathNode {
+	few := n.few.load()
+	if len(few) > fewKids {
+		if e := n.kids.get(hash(key), key); e != nil {
+			return e.value
+		}
+		return nil
+	}
+	for i := range few {
+		if k := &few[i]; k.head == head && len(k.key) == len(key) && (len(key) <= 8 || k.key == string(key)) {
+			return k.node
+		}
+	}
+	return nil
 }
 
 // A rule is a conjunction of a pattern in an index.
@@ -119,6 +149,9 @@ func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
 	kid := &pathNode{path: path, slot: x.nodes}
 	x.nodes++
 	n.kids.insert(&entry[*pathNode]{key, kid})
+	if len(n.few.load()) <= fewKids { // one more says that there are too many
+		n.few.add(fewKid{jsonwalk.Head(key), key, kid})
+	}
 	return kid
 }
 

@@ -143,58 +143,67 @@ func (w *walker) object(n *pathNode, i, depth int) (int, *jsonwalk.SyntaxError) 
 	if depth >= w.limit {
 		return i, jsonwalk.ErrorDepth(i, w.limit)
 	}
-	i, more := jsonwalk.Open(w.data, i, '}')
-	for more {
-		end, escaped, err := jsonwalk.String(w.data, i)
+	data := w.data
+	i, more := jsonwalk.Open(data, i, '}')
+	for more { // its twin is in walker.members
+		end, head, plain, err := jsonwalk.Key(data, i)
 		if err != nil {
 			return end, err
 		}
-		kid := w.find(n, w.data[i+1:end-1], escaped)
-		if i, err = jsonwalk.Colon(w.data, end); err != nil {
+		var kid *pathNode
+		if plain {
+			kid = n.kid(head, data[i+1:end-1])
+		} else {
+			kid = w.find(n, data[i+1:end-1])
+		}
+		// Optimization: text without white space, which is most, is not looked at for
+		// it. BenchmarkParcels prices it.
+		if end+1 < len(data) && data[end] == ':' && data[end+1] > ' ' {
+			i = end + 1
+		} else if i, err = jsonwalk.Colon(data, end); err != nil {
 			return i, err
 		}
-		if kid == nil {
-			i, err = w.pass(i, depth+1)
-		} else {
+		switch {
+		case kid != nil:
 			i, err = w.value(kid, i, depth+1)
+		case i < len(data) && data[i] == '"':
+			i, _, err = jsonwalk.String(data, i)
+		default:
+			i, err = w.pass(i, depth+1)
 		}
 		if err != nil || w.done() {
 			return i, err
 		}
-		if i, more, err = jsonwalk.Next(w.data, i, '}'); err != nil {
+		if i+1 < len(data) && data[i] == ',' && data[i+1] == '"' {
+			i++
+		} else if i, more, err = jsonwalk.Next(data, i, '}'); err != nil {
 			return i, err
 		}
 	}
 	return i, nil
 }
 
-// find returns the node that a key leads to from n, or nil if no rule asks for it or
-// the way is taken by an array.
-func (w *walker) find(n *pathNode, key []byte, escaped bool) *pathNode {
-	if escaped {
+// find returns the node that a key with dots or escapes leads to from n, or nil if no
+// rule asks for it or the way is taken by an array.
+func (w *walker) find(n *pathNode, key []byte) *pathNode {
+	if bytes.IndexByte(key, '\\') >= 0 {
 		key = w.unquote(key)
-	}
-	if e := n.kids.get(hash(key), key); e != nil {
-		return e.value
 	}
 	for {
 		step, rest, dotted := bytes.Cut(key, []byte("."))
-		if !dotted {
-			if e := n.kids.get(hash(key), key); e != nil {
-				return e.value
-			}
-			return nil
-		}
 		e := n.kids.get(hash(step), step)
 		if e == nil {
 			return nil
 		}
-		n, key = e.value, rest
+		if n = e.value; !dotted {
+			return n
+		}
 		s := w.sc.claim(n)
 		if s == nil || s.array != 0 {
 			return nil
 		}
 		s.claimed = true
+		key = rest
 	}
 }
 
