@@ -106,6 +106,9 @@ func Pass(data []byte, i int) (int, *SyntaxError) {
 	if i >= len(data) || data[i] != '{' && data[i] != '[' {
 		return Scalar(data, i)
 	}
+	if end := passFlat(data, i); end > 0 {
+		return end, nil
+	}
 	depth, inside := 0, uint64(0) // inside: all ones in a string
 	for i+8 <= len(data) {
 		x := load(data, i)
@@ -152,3 +155,23 @@ func Pass(data []byte, i int) (int, *SyntaxError) {
 	}
 	return len(data), Unexpected(data, len(data), "the end of an object or array")
 }
+
+// passFlat returns the position behind the object or array at i if none of its own kind
+// is in it and no string of it has an escape, else 0. Then its end is the first closing
+// bracket, unless that stands in a string: behind an odd number of quotes.
+//
+// Optimization: package bytes looks at 32 bytes at a time. BenchmarkParcels/numeric
+// prices it.
+func passFlat(data []byte, i int) int {
+	length := bytes.IndexByte(data[i+1:], data[i]+2) // in ASCII each bracket closes two behind where it opens
+	if length < 0 {
+		return 0
+	}
+	inside := data[i+1 : i+1+length]
+	if bytes.IndexByte(inside, data[i]) >= 0 || bytes.IndexByte(inside, '\\') >= 0 || bytes.Count(inside, quoteByte)%2 != 0 {
+		return 0
+	}
+	return i + 1 + length + 1
+}
+
+var quoteByte = []byte{'"'}

@@ -138,7 +138,11 @@ func (sc *scratch) guard(p *posting) verdict {
 		if v.kind != number {
 			return fails
 		}
-		if f := v.parse(); f < math.Float64frombits(p.a) || f > math.Float64frombits(p.b) || !v.isExact() {
+		a, b := math.Float64frombits(p.a), math.Float64frombits(p.b)
+		if low, high := v.around(); high < a || low > b {
+			return fails
+		}
+		if f := v.parse(); f < a || f > b || !v.isExact() {
 			return fails
 		}
 		return passes

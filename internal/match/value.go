@@ -52,6 +52,17 @@ func (v *value) parse() float64 {
 	return v.float
 }
 
+// around returns bounds of what parse returns, at less cost.
+func (v *value) around() (low, high float64) {
+	if v.number == unparsed {
+		if low, high = around(v.text); low != high {
+			return low, high
+		}
+		v.float, v.number = low+0, parsed
+	}
+	return v.float, v.float
+}
+
 // isExact reports whether that is the number's own value.
 func (v *value) isExact() bool {
 	f := v.parse()
@@ -311,7 +322,11 @@ func (n numeric) holds(v *value) bool {
 	if v.kind != number {
 		return false
 	}
-	// Whether the number is exact costs more to find out than where it lies.
+	// Where about the number lies costs less to find out than its last bit, and whether
+	// it is exact costs more.
+	if low, high := v.around(); n.hasHigh && low > n.high || n.hasLow && high < n.low {
+		return false
+	}
 	return n.contains(v.parse()) && v.isExact()
 }
 

@@ -135,28 +135,28 @@ func (sc *scratch) wakeNumber(x *index, l *leaf, v *value) {
 		sc.wakeKey(x, &l.inexact, v.text)
 	}
 	if s := l.ranges.state.Load(); s != nil {
-		f := v.parse()
-		sc.wakeIntervals(x, s.sorted, f)
+		low, high := v.around()
+		sc.wakeIntervals(x, s.sorted, low, high)
 		for i := range s.recent {
-			if r := &s.recent[i]; r.low <= f && f <= r.high {
+			if r := &s.recent[i]; r.low <= high && low <= r.high {
 				sc.try(x, &r.posting)
 			}
 		}
 	}
 }
 
-// wakeIntervals tries those of a tree that f lies in.
-func (sc *scratch) wakeIntervals(x *index, tree []interval, f float64) {
+// wakeIntervals tries those of a tree that a number between low and high may lie in.
+func (sc *scratch) wakeIntervals(x *index, tree []interval, low, high float64) {
 	for len(tree) > 0 {
 		root := &tree[len(tree)/2]
-		if root.highest < f {
+		if root.highest < low {
 			return
 		}
-		sc.wakeIntervals(x, tree[:len(tree)/2], f)
-		if root.low > f {
+		sc.wakeIntervals(x, tree[:len(tree)/2], low, high)
+		if root.low > high {
 			return
 		}
-		if f <= root.high {
+		if low <= root.high {
 			sc.try(x, &root.posting)
 		}
 		tree = tree[len(tree)/2+1:]
