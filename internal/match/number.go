@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unsafe"
@@ -31,14 +32,24 @@ func around(text []byte) (low, high float64) {
 	if len(text)-i > 19 { // more digits than a uint64 holds, or nearly
 		return math.Inf(-1), math.Inf(1)
 	}
-	for ; i < len(text); i++ {
-		if c := text[i] - '0'; c <= 9 {
+	for i < len(text) {
+		c := text[i] - '0'
+		switch {
+		case c <= 9:
 			digits = digits*10 + uint64(c)
 			count++
-		} else if text[i] == '.' {
-			point = count
-		} else { // an exponent
+			i++
+			continue
+		case text[i] != '.': // an exponent
 			return math.Inf(-1), math.Inf(1)
+		}
+		point = count
+		for i++; i+8 <= len(text); i += 8 {
+			n, ok := eightDigits(binary.LittleEndian.Uint64(text[i:]))
+			if !ok {
+				break
+			}
+			digits, count = digits*1e8+n, count+8
 		}
 	}
 	f := float64(digits)
@@ -54,6 +65,17 @@ func around(text []byte) (low, high float64) {
 	// Each of two roundings is off by half of the last bit at most.
 	slack := math.Abs(f) * 0x1p-51
 	return f - slack, f + slack
+}
+
+// eightDigits returns the number that eight digits are: pairs of them, pairs of pairs,
+// and those together.
+func eightDigits(x uint64) (n uint64, ok bool) {
+	if x&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 || (x+0x0606060606060606)&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 {
+		return 0, false
+	}
+	x -= 0x3030303030303030
+	x = x*10 + x>>8
+	return ((x&0xff000000ff)*(100+1e6<<32) + (x>>16&0xff000000ff)*(1+1e4<<32)) >> 32, true
 }
 
 var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}

@@ -23,7 +23,8 @@ type value struct {
 	number numberState
 	hashed bool
 	text   []byte  // of a string without quotes and escapes, of a number as written
-	float  float64 // of a number that is parsed
+	float  float64 // of a number that is parsed; the upper bound of one that is bounded
+	low    float64 // of one that is bounded
 	h      uint64  // of a string that is hashed
 }
 
@@ -39,14 +40,15 @@ type numberState uint8
 
 const (
 	unparsed numberState = iota
-	parsed               // but it is not known whether it is exact
+	bounded
+	parsed // but it is not known whether it is exact
 	exact
 	inexact
 )
 
 // parse returns the float64 nearest to a number.
 func (v *value) parse() float64 {
-	if v.number == unparsed {
+	if v.number <= bounded {
 		v.float, v.number = parseFloat(v.text), parsed
 	}
 	return v.float
@@ -55,10 +57,14 @@ func (v *value) parse() float64 {
 // around returns bounds of what parse returns, at less cost.
 func (v *value) around() (low, high float64) {
 	if v.number == unparsed {
-		if low, high = around(v.text); low != high {
-			return low, high
+		if v.low, v.float = around(v.text); v.low != v.float {
+			v.number = bounded
+		} else {
+			v.float, v.number = v.float+0, parsed
 		}
-		v.float, v.number = low+0, parsed
+	}
+	if v.number == bounded {
+		return v.low, v.float
 	}
 	return v.float, v.float
 }
