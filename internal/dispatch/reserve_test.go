@@ -306,6 +306,39 @@ func TestConfigureWakesPublishers(t *testing.T) {
 	}
 }
 
+// What happens between the look that found a queue full and the waiting for room is
+// not missed: that the queue is retired, or now refuses, or that the rules have changed.
+func TestReserveWaitMissesNoWake(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Queue)
+		want   string
+	}{
+		"retired":    {(*Queue).Retire, "queue retired"},
+		"configured": {func(q *Queue) { q.Configure(Config{Concurrency: 1, Capacity: 1, Backlog: 1, Overflow: Reject}) }, "queue full"},
+		"woken":      {(*Queue).Wake, "other rules"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tell(t, func(s *story) {
+				q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+				s.putAll(q, s.work("", takes(time.Hour)))
+				synctest.Wait()
+				s.putAll(q, s.work(""))
+				var full *FullError
+				require.ErrorAs(t, s.Reserve(to(q, s.work("p")), false), &full)
+				c.change(q)
+				_, err := s.ReserveWait(context.Background(), full, func() ([]Delivery, error) {
+					if name == "woken" {
+						return nil, errors.New("other rules")
+					}
+					return to(q, s.work("p")), nil
+				}, notSlow)
+				assert.EqualError(t, err, c.want)
+				assert.Zero(t, time.Since(s.start), "it has waited for room that it does not need")
+			})
+		})
+	}
+}
+
 // No wake-up is lost: many publishers, each of which needs the only room of two
 // queues, in either order, all come through.
 func TestManyPublishersOfTwoQueues(t *testing.T) {

@@ -92,6 +92,7 @@ func (s *story) checkIdle() {
 	s.Dispatcher.mu.Lock()
 	assert.Empty(s.t, s.retries)
 	assert.Empty(s.t, s.waiters)
+	assert.Empty(s.t, s.givenUp)
 	assert.False(s.t, s.timer != nil && s.timer.Stop(), "the timer runs")
 	s.Dispatcher.mu.Unlock()
 	for _, q := range s.allQueues() {

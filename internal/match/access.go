@@ -41,6 +41,7 @@ const (
 	costAffix   = 2  // beside those that wait for the same text
 	costNumeric = 8  // beside a part of those that wait for an interval
 	costAny     = 64 // beside all that any value wakes
+	costNoGuard = 8  // times as much, if no other field is a guard: then a rule that is waked must be looked at
 )
 
 func addPosting(t *table[postings], key string, p posting) {

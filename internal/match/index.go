@@ -159,10 +159,16 @@ func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
 func (x *index) wait(r *rule) {
 	best, bestCost := -1, 0
 	for i := range r.conj.fields {
-		if v := r.conj.fields[i].values; !v.absent {
-			if cost := r.nodes[i].leaf.Load().cost(v); best < 0 || cost < bestCost {
-				best, bestCost = i, cost
-			}
+		v := r.conj.fields[i].values
+		if v.absent {
+			continue
+		}
+		cost := r.nodes[i].leaf.Load().cost(v)
+		if r.posting(i).op == noGuard && len(r.nodes) > 1 {
+			cost *= costNoGuard
+		}
+		if best < 0 || cost < bestCost {
+			best, bestCost = i, cost
 		}
 	}
 	if best < 0 {
