@@ -1,7 +1,6 @@
 package footbridge
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -119,38 +118,4 @@ func TestRedriveKeepsWhatIsRefused(t *testing.T) {
 	require.NoError(t, b.Close(t.Context()))
 	assert.EqualValues(t, 1, h.handled.Load())
 	checkBooks(t, b)
-}
-
-// Letters of deliveries that found no room are sent again like others.
-func TestLettersOfFullTargetsAreSentAgain(t *testing.T) {
-	for name, target := range map[string]Target{
-		"backlog": {Backlog: 1, Handler: failing(1, errDown)},
-		"queue":   {Queue: 1, Concurrency: 1, Overflow: OverflowDeadLetter, Handler: HandlerFunc(func(context.Context, Delivery) error { <-time.After(time.Hour); return nil })},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				sends := 0
-				b := New(&Options{Retry: Backoff{NoJitter: true, Base: time.Minute, MaxDelay: time.Minute}, DLQ: dlqFunc(func(DeadLetter) error {
-					if sends++; sends < 3 {
-						return errDown
-					}
-					return nil
-				})})
-				target.ID = "t"
-				put(t, b, "r", target)
-				for n := range 3 {
-					publish(t, b, n)
-					synctest.Wait()
-					if name == "backlog" && n == 1 {
-						break
-					}
-				}
-				require.NoError(t, b.Close(t.Context()))
-				assert.Equal(t, 3, sends)
-				assert.EqualValues(t, 1, b.Stats().DeadLettered)
-				assert.Zero(t, b.Stats().Lost)
-				checkBooks(t, b)
-			})
-		})
-	}
 }

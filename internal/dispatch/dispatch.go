@@ -25,8 +25,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // A Work is one delivery.
@@ -66,15 +64,20 @@ var ErrClosed = errors.New("closed")
 // finds out again where the batch is to go will not meet that queue.
 var ErrRetired = errors.New("queue retired")
 
-var errFull = errors.New("queue full")
+// errFull is a queue's error that it has no room: how often its publishers had all been
+// woken by then.
+type errFull uint64
+
+func (errFull) Error() string { return "queue full" }
 
 // A FullError names a queue that has no room, and for which work.
 type FullError struct {
 	Queue *Queue
 	Work  Work
+	wakes errFull
 }
 
-func (e *FullError) Error() string { return errFull.Error() }
+func (e *FullError) Error() string { return e.wakes.Error() }
 
 // A Dispatcher keeps the books of a bus's deliveries and the timer of those that
 // wait for a retry. An idle one has no goroutine and no running timer.
@@ -119,11 +122,12 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	for i := range batch {
 		e := &batch[i]
 		err := e.Queue.reserve(force)
-		e.overflowed = err == errFull && e.Queue.Overflow() == Abandon
+		wakes, full := err.(errFull)
+		e.overflowed = full && e.Queue.Overflow() == Abandon
 		if err != nil && !e.overflowed {
 			release(batch[:i])
-			if err == errFull {
-				err = &FullError{e.Queue, e.Work}
+			if full {
+				err = &FullError{e.Queue, e.Work, wakes}
 			}
 			return err
 		}
@@ -138,17 +142,20 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	return nil
 }
 
-// Put puts what Reserve has accepted into its queues. What overflows is abandoned
-// behind the others, so that no room is promised to what is not there meanwhile; and
-// deferred, since Abandon may end the goroutine.
+// Put puts what Reserve has accepted into its queues. What they do not take is
+// abandoned behind the others, so that no room is promised to what is not there
+// meanwhile.
 func (d *Dispatcher) Put(batch []Delivery) {
+	var doomed []doom
 	for i := range batch {
-		if e := &batch[i]; e.overflowed {
-			defer e.Queue.giveUp(item{work: e.Work}, QueueFull)
-		} else {
-			e.Queue.put(e)
+		e := &batch[i]
+		if e.overflowed {
+			doomed = append(doomed, doom{e.Queue, e.Work, QueueFull})
+		} else if r, ok := e.Queue.put(e); !ok {
+			doomed = append(doomed, doom{e.Queue, e.Work, r})
 		}
 	}
+	d.giveUp(doomed)
 }
 
 // release gives back the room that was reserved for batch.
@@ -189,7 +196,7 @@ const slowAfter = 5 * time.Second
 
 func (d *Dispatcher) waitForRoom(ctx context.Context, full *FullError, long <-chan time.Time, slow func(*FullError)) error {
 	q := full.Queue
-	room := q.roomSignal()
+	room := q.roomSignal(full.wakes)
 	for {
 		select {
 		case <-room:
@@ -278,7 +285,8 @@ func (d *Dispatcher) Abort() {
 	d.mu.Unlock()
 	var works []Work
 	for _, r := range retries {
-		works = append(works, r.queue.takeBack(r.item).work)
+		r.queue.putBack(r.item) // which does not take it
+		works = append(works, r.item.work)
 	}
 	for _, q := range d.allQueues() {
 		works = append(works, q.drain()...)
@@ -307,56 +315,6 @@ func (d *Dispatcher) Expire() {
 			a.work.Abandon(Expired, &Verdict{})
 			d.decided(1)
 		}
-	}
-}
-
-// An abandonment is a call of Abandon.
-type abandonment struct {
-	work    Work
-	counted atomic.Bool // as decided
-}
-
-// abandonAll abandons works, some at a time, and does not wait. All are in the books
-// as being abandoned from the beginning.
-func (d *Dispatcher) abandonAll(works []Work, r Reason) {
-	all := make([]*abandonment, len(works))
-	for i, w := range works {
-		all[i] = d.enter(w)
-	}
-	if len(all) == 0 {
-		return
-	}
-	go func() {
-		var g errgroup.Group
-		g.SetLimit(abandonAtATime)
-		for _, a := range all {
-			g.Go(func() error {
-				defer d.leave(a)
-				a.work.Abandon(r, &Verdict{})
-				return nil
-			})
-		}
-		_ = g.Wait() // there are no errors
-	}()
-}
-
-const abandonAtATime = 16
-
-func (d *Dispatcher) enter(w Work) *abandonment {
-	a := &abandonment{work: w}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.givenUp[a] = struct{}{}
-	return a
-}
-
-// leave counts the work of a as decided, unless Expire has.
-func (d *Dispatcher) leave(a *abandonment) {
-	d.mu.Lock()
-	delete(d.givenUp, a)
-	d.mu.Unlock()
-	if !a.counted.Swap(true) {
-		d.decided(1)
 	}
 }
 

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"slices"
 	"sync"
-	"time"
 )
 
 // A Config says how a queue works. All numbers are at least 1.
@@ -44,6 +43,8 @@ type Queue struct {
 	workers    map[*worker]struct{}
 	starting   bool            // a worker was started and has not taken anything yet
 	publishers []chan struct{} // that wait for room, longest first
+	wakes      errFull         // how often all of them were woken
+	givingUp   int             // works whose Abandon has not returned
 	retired    bool            // no more deliveries come
 }
 
@@ -107,11 +108,12 @@ func (q *Queue) wakeAllLocked() {
 		close(p)
 	}
 	q.publishers = nil
+	q.wakes++ // for those that have found it full and do not wait yet
 }
 
 // goneLocked reports whether the queue is retired and empty.
 func (q *Queue) goneLocked() bool {
-	return q.retired && q.waiting+q.reserved+q.backlog+q.running == 0
+	return q.retired && q.waiting+q.reserved+q.backlog+q.running+q.givingUp == 0
 }
 
 // removeIf takes a queue that is gone out of the dispatcher's books.
@@ -133,7 +135,7 @@ func (q *Queue) Depth() (waiting, running, retrying int) {
 
 func (q *Queue) fullLocked() bool { return q.waiting+q.reserved >= q.config.Capacity }
 
-// reserve promises room for one delivery. The error is errFull or [ErrRetired].
+// reserve promises room for one delivery. The error is an errFull or [ErrRetired].
 func (q *Queue) reserve(force bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -141,7 +143,7 @@ func (q *Queue) reserve(force bool) error {
 	case q.retired:
 		return ErrRetired
 	case q.fullLocked() && !(force && q.config.Overflow == Block):
-		return errFull
+		return q.wakes
 	}
 	q.reserved++
 	return nil
@@ -164,26 +166,21 @@ func (q *Queue) Overflow() Overflow {
 	return q.config.Overflow
 }
 
-// put puts in a delivery for which room is reserved.
-func (q *Queue) put(e *Delivery) {
+// put puts in a delivery for which room is reserved. It reports false, with why, if
+// the work is to be abandoned instead.
+func (q *Queue) put(e *Delivery) (r Reason, ok bool) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.reserved--
 	if q.d.aborted.Load() {
-		q.mu.Unlock()
-		q.giveUp(item{work: e.Work}, Closed)
-		return
+		return Closed, false
 	}
 	it := item{work: e.Work}
 	if e.Ordered {
 		if l := q.lanes[e.Key]; l != nil {
-			held := q.holdLocked(l, item{e.Work, l})
-			publisher := q.nextPublisherLocked() // it may have left its room to others
-			q.mu.Unlock()
-			wake(publisher)
-			if !held {
-				q.giveUp(it, BacklogFull)
-			}
-			return
+			ok = q.holdLocked(l, item{e.Work, l})
+			wake(q.nextPublisherLocked()) // it may have left its room to others
+			return BacklogFull, ok
 		}
 		it.lane = &lane{key: e.Key}
 		if q.lanes == nil {
@@ -194,7 +191,7 @@ func (q *Queue) put(e *Delivery) {
 	q.ready.pushBack(it)
 	q.waiting++
 	q.startLocked()
-	q.mu.Unlock()
+	return 0, true
 }
 
 // holdLocked holds it back behind the others of its lane. If those wait for a
@@ -213,51 +210,13 @@ func (q *Queue) holdLocked(l *lane, it item) bool {
 	return true
 }
 
-// giveUp abandons a work that is not in the queue, or puts it where it waits for the
-// attempt that it asks for instead.
-func (q *Queue) giveUp(it item, r Reason) {
-	a := q.d.enter(it.work)
-	var v Verdict
-	defer func() { // deferred: what Abandon calls may end the goroutine
-		it.lane = nil // its key does not wait for it
-		if v.Again && q.later(it, v.Delay) {
-			a.counted.Store(true) // not now: later
-		}
-		q.d.leave(a)
-	}()
-	it.work.Abandon(r, &v)
-}
-
-// later lets a work wait for an attempt, beyond the backlog's bound if need be. It
-// reports false if nothing is attempted any more.
-func (q *Queue) later(it item, delay time.Duration) bool {
-	q.mu.Lock()
-	q.backlog++
-	q.mu.Unlock()
-	if q.d.schedule(q, it, delay) {
-		return true
-	}
-	q.mu.Lock()
-	q.backlog--
-	q.mu.Unlock()
-	return false
-}
-
-// takeBack takes an item out of the backlog.
-func (q *Queue) takeBack(it item) item {
+// putBack puts an item back whose time for a retry has come. It reports false if it is
+// to be abandoned instead.
+func (q *Queue) putBack(it item) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.backlog--
-	return it
-}
-
-// putBack puts an item back whose time for a retry has come.
-func (q *Queue) putBack(it item) {
-	q.mu.Lock()
 	if q.backlog--; q.d.aborted.Load() {
-		q.mu.Unlock()
-		q.giveUp(it, Closed)
-		return
+		return false
 	}
 	q.waiting++
 	if l := it.lane; l != nil {
@@ -267,7 +226,7 @@ func (q *Queue) putBack(it item) {
 	}
 	q.due.pushBack(it)
 	q.startLocked()
-	q.mu.Unlock()
+	return true
 }
 
 // readyLocked reports whether there is a work that a worker may take.
@@ -281,12 +240,13 @@ func (q *Queue) popLocked() item {
 	return q.ready.popFront()
 }
 
-// roomSignal returns a channel that is closed when there may be room.
-func (q *Queue) roomSignal() chan struct{} {
+// roomSignal returns a channel that is closed when there may be room: at once if there
+// is, or if all publishers were woken since wakes.
+func (q *Queue) roomSignal(wakes errFull) chan struct{} {
 	room := make(chan struct{})
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.fullLocked() {
+	if q.fullLocked() && q.wakes == wakes {
 		q.publishers = append(q.publishers, room)
 	} else {
 		close(room)

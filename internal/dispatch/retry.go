@@ -66,7 +66,11 @@ func (d *Dispatcher) fire() {
 		d.setTimerLocked(d.retries[0].at.Sub(now))
 	}
 	d.mu.Unlock()
+	var doomed []doom
 	for _, r := range due {
-		r.queue.putBack(r.item)
+		if !r.queue.putBack(r.item) {
+			doomed = append(doomed, doom{r.queue, r.item.work, Closed})
+		}
 	}
+	d.giveUp(doomed)
 }

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"runtime"
-	"slices"
 	"strings"
 )
 
@@ -101,7 +100,7 @@ func (q *Queue) settle(w *worker, v Verdict) {
 	if q.backlog >= q.config.Backlog {
 		q.mu.Unlock()
 		defer q.nextInLane(it.lane) // its key is held back until it is decided
-		q.giveUp(it, BacklogFull)
+		q.d.giveUp([]doom{{q, it.work, BacklogFull}})
 		return
 	}
 	q.backlog++
@@ -109,12 +108,15 @@ func (q *Queue) settle(w *worker, v Verdict) {
 	publisher := q.nextPublisherLocked()
 	q.mu.Unlock()
 	wake(publisher)
+	var doomed []doom
 	if !q.d.schedule(q, it, v.Delay) {
-		q.putBack(it)
+		q.putBack(it) // which does not take it
+		doomed = append(doomed, doom{q, it.work, Closed})
 	}
-	for _, w := range slices.Backward(excess) {
-		defer q.giveUp(item{work: w}, BacklogFull) // deferred: Abandon may end the goroutine
+	for _, w := range excess {
+		doomed = append(doomed, doom{q, w, BacklogFull})
 	}
+	q.d.giveUp(doomed)
 }
 
 func (q *Queue) nextInLane(l *lane) {

@@ -1,0 +1,135 @@
+package dispatch
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// This file has the calls of Abandon. They may take long, put in further works, or end
+// the goroutine; and a close may have to go on without them. So all works that are to
+// be abandoned are in the books before the first of them is.
+
+// A doom is a work that is to be abandoned, which is in no queue.
+type doom struct {
+	queue  *Queue // that it was for
+	work   Work
+	reason Reason
+}
+
+// An abandonment is a doom in the books.
+type abandonment struct {
+	work    Work
+	counted atomic.Bool // as decided, or as put back
+}
+
+// giveUp abandons works, one after the other.
+func (d *Dispatcher) giveUp(all []doom) {
+	if len(all) == 0 {
+		return
+	}
+	entered := make([]*abandonment, len(all))
+	for i, w := range all {
+		w.queue.mu.Lock()
+		w.queue.givingUp++
+		w.queue.mu.Unlock()
+		entered[i] = d.enter(w.work)
+	}
+	for i := range slices.Backward(all) {
+		defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
+	}
+}
+
+// giveUpOne abandons a work, or puts it where it waits for the attempt that it asks for
+// instead.
+func (d *Dispatcher) giveUpOne(w doom, a *abandonment) {
+	if a.counted.Load() { // by Expire
+		w.queue.gaveUp()
+		d.leave(a)
+		return
+	}
+	var v Verdict
+	defer func() {
+		later := v.Again && w.queue.later(item{work: w.work}, v.Delay)
+		if later {
+			a.counted.Store(true)
+		}
+		w.queue.gaveUp()
+		defer d.leave(a)
+		if v.Again && !later { // too late to ask
+			w.work.Abandon(Closed, &Verdict{})
+		}
+	}()
+	w.work.Abandon(w.reason, &v)
+}
+
+// gaveUp notes that Abandon has returned for a work of q.
+func (q *Queue) gaveUp() {
+	q.mu.Lock()
+	q.givingUp--
+	gone := q.goneLocked()
+	q.mu.Unlock()
+	q.removeIf(gone)
+}
+
+// later lets a work wait for an attempt, beyond the backlog's bound if need be. It
+// reports false if nothing is attempted any more.
+func (q *Queue) later(it item, delay time.Duration) bool {
+	q.mu.Lock()
+	q.backlog++
+	q.mu.Unlock()
+	if q.d.schedule(q, it, delay) {
+		return true
+	}
+	q.mu.Lock()
+	q.backlog--
+	q.mu.Unlock()
+	return false
+}
+
+const abandonAtATime = 16
+
+// abandonAll abandons works, some at a time, and does not wait.
+func (d *Dispatcher) abandonAll(works []Work, r Reason) {
+	if len(works) == 0 {
+		return
+	}
+	all := make([]*abandonment, len(works))
+	for i, w := range works {
+		all[i] = d.enter(w)
+	}
+	go func() {
+		var g errgroup.Group
+		g.SetLimit(abandonAtATime)
+		for _, a := range all {
+			g.Go(func() error {
+				defer d.leave(a)
+				if !a.counted.Load() {
+					a.work.Abandon(r, &Verdict{})
+				}
+				return nil
+			})
+		}
+		_ = g.Wait() // there are no errors
+	}()
+}
+
+func (d *Dispatcher) enter(w Work) *abandonment {
+	a := &abandonment{work: w}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.givenUp[a] = struct{}{}
+	return a
+}
+
+// leave counts the work of a as decided, unless that is done.
+func (d *Dispatcher) leave(a *abandonment) {
+	d.mu.Lock()
+	delete(d.givenUp, a)
+	d.mu.Unlock()
+	if !a.counted.Swap(true) {
+		d.decided(1)
+	}
+}
