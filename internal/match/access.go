@@ -61,10 +61,10 @@ func countPostings(t *table[postings], key string) int {
 
 // cost is what it costs to wait for the values v.
 func (l *leaf) cost(v *values) (n int) {
-	for _, literal := range v.literals {
+	for _, literal := range v.literals() {
 		n += 1 + l.literalCount(literal)
 	}
-	for _, t := range v.tests {
+	for _, t := range v.tests() {
 		n += l.testCost(t)
 	}
 	return n
@@ -123,14 +123,14 @@ func (l *leaf) testCost(t test) int {
 
 // wait lets p wait for each of the values v.
 func (l *leaf) wait(v *values, p posting) {
-	for _, literal := range v.literals {
+	for _, literal := range v.literals() {
 		if t := l.literalTable(literal.kind); t != nil {
 			addPosting(t, literal.text, p)
 		} else {
 			l.words[literal.kind-boolTrue].add(p)
 		}
 	}
-	for _, t := range v.tests {
+	for _, t := range v.tests() {
 		if !l.waitFor(t, p) {
 			l.any.add(p)
 		}

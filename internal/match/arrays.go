@@ -251,7 +251,7 @@ func (sc *scratch) holds(r *rule, s *nodeStep, t int32, from int, found bool) bo
 			if !v.holds(leaf) {
 				return false
 			}
-		} else if !v.absent || found && s.field == from {
+		} else if !v.absent() || found && s.field == from {
 			return false
 		}
 	}
@@ -277,7 +277,7 @@ func (sc *scratch) holdsInArray(r *rule, s *nodeStep, t int32, from int, found b
 			continue
 		}
 		if !sc.hasLeaf(t, r.nodes[i]) {
-			if found || !r.conj.fields[i].values.absent {
+			if found || !r.conj.fields[i].values.absent() {
 				return false
 			}
 			continue

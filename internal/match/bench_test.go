@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,104 @@ func BenchmarkMixed(b *testing.B) {
 				i++
 			}
 			b.ReportMetric(float64(matches)/float64(i), "matches/event")
+		})
+	}
+}
+
+// BenchmarkAdd adds rules to an empty set, and one to a set that has them, which the
+// next match sees. Compiling is not in it.
+func BenchmarkAdd(b *testing.B) {
+	n := 100000
+	if testing.Short() {
+		n = 1000
+	}
+	for name, rule := range map[string]func(int) string{"mixed": mixedRule, "exact": exactRule} {
+		patterns := make([]*Pattern, n+1)
+		for i := range patterns {
+			patterns[i] = mustCompile(rule(i))
+		}
+		b.Run(fmt.Sprintf("%s/all/rules=%d", name, n), func(b *testing.B) {
+			for b.Loop() {
+				var s Set[int]
+				for i := range n {
+					s.Add(i, patterns[i])
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/rule")
+		})
+		b.Run(fmt.Sprintf("%s/one-more/rules=%d", name, n), func(b *testing.B) {
+			var s Set[int]
+			for i := range n {
+				s.Add(i, patterns[i])
+			}
+			event := mixedEvents(1, n)[0]
+			dst := make([]int, 0, 1000)
+			for b.Loop() {
+				s.Add(n, patterns[n])
+				keys, err := s.AppendMatches(dst, event)
+				if err != nil {
+					b.Fatal(err)
+				}
+				sink += len(keys)
+				s.Remove(n)
+			}
+		})
+	}
+}
+
+// BenchmarkCores matches on one goroutine and on all cores, alone and while another
+// goroutine adds and removes rules all the time. The ratio of two to one is what counts.
+func BenchmarkCores(b *testing.B) {
+	const n = 10000
+	for _, changing := range []bool{false, true} {
+		var s Set[int]
+		for i := range n {
+			s.Add(i, mustCompile(mixedRule(i)))
+		}
+		events := mixedEvents(1000, n)
+		run := func(b *testing.B, goroutines int) float64 {
+			stop := make(chan struct{})
+			var changes, matches sync.WaitGroup
+			if changing {
+				p := mustCompile(mixedRule(n))
+				changes.Go(func() {
+					for {
+						select {
+						case <-stop:
+							return
+						case <-time.After(100 * time.Microsecond):
+							s.Add(n, p)
+							s.Remove(n)
+						}
+					}
+				})
+			}
+			start := time.Now()
+			for range goroutines {
+				matches.Go(func() {
+					dst := make([]int, 0, 1000)
+					for i := range 50000 {
+						if _, err := s.AppendMatches(dst, events[i%len(events)]); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			matches.Wait()
+			took := time.Since(start)
+			close(stop)
+			changes.Wait()
+			return float64(goroutines) * 50000 / took.Seconds()
+		}
+		b.Run(fmt.Sprintf("changing=%v", changing), func(b *testing.B) {
+			best := 0.0
+			for b.Loop() {
+				for range 3 {
+					best = max(best, run(b, 2)/run(b, 1))
+				}
+			}
+			b.ReportMetric(best, "two-to-one")
+			b.ReportMetric(0, "ns/op")
 		})
 	}
 }

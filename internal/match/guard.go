@@ -48,12 +48,12 @@ func (r *rule) posting(access int) posting {
 // guardBy makes v, the values of the field with that slot, the guard if it can be.
 func (p *posting) guardBy(v *values, slot uint32) {
 	switch {
-	case v.absent:
+	case v.absent():
 		return
-	case len(v.literals) == 1 && len(v.tests) == 0 && v.literals[0].kind == str:
-		p.op, p.a = sameHash, maphash.String(seed, v.literals[0].text)
-	case len(v.literals) == 0 && len(v.tests) == 1:
-		switch t := v.tests[0].(type) {
+	case len(v.literals()) == 1 && len(v.tests()) == 0 && v.literals()[0].kind == str:
+		p.op, p.a = sameHash, maphash.String(seed, v.literals()[0].text)
+	case len(v.literals()) == 0 && len(v.tests()) == 1:
+		switch t := v.tests()[0].(type) {
 		case numeric:
 			low, high := t.bounds()
 			p.op, p.a, p.b = between, math.Float64bits(low), math.Float64bits(high)
@@ -71,12 +71,12 @@ func (p *posting) guardBy(v *values, slot uint32) {
 }
 
 func (p *posting) guardByExclusion(excluded *values) bool {
-	if len(excluded.tests) > 0 || len(excluded.literals) > 4 {
+	if len(excluded.tests()) > 0 || len(excluded.literals()) > 4 {
 		return false
 	}
 	var hashes [4]uint32
 	for i := range hashes {
-		l := excluded.literals[min(i, len(excluded.literals)-1)]
+		l := excluded.literals()[min(i, len(excluded.literals())-1)]
 		if l.kind != str {
 			return false
 		}
@@ -88,7 +88,7 @@ func (p *posting) guardByExclusion(excluded *values) bool {
 
 // wakesSurely reports whether each value that wakes a rule that waits for v is one of v.
 func (v *values) wakesSurely() bool {
-	for _, t := range v.tests {
+	for _, t := range v.tests() {
 		switch t.(type) {
 		case prefix, suffix, exists:
 		default:

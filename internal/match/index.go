@@ -160,7 +160,7 @@ func (x *index) wait(r *rule) {
 	best, bestCost := -1, 0
 	for i := range r.conj.fields {
 		v := r.conj.fields[i].values
-		if v.absent {
+		if v.absent() {
 			continue
 		}
 		cost := r.nodes[i].leaf.Load().cost(v)
@@ -176,6 +176,6 @@ func (x *index) wait(r *rule) {
 		return
 	}
 	v := r.conj.fields[best].values
-	r.tied = r.tied || len(v.literals)+len(v.tests) > 1
+	r.tied = r.tied || len(v.literals())+len(v.tests()) > 1
 	r.nodes[best].leaf.Load().wait(v, r.posting(best))
 }

@@ -14,7 +14,7 @@ var reserved = []string{
 
 // compileValues compiles the array of a field: the values it may have.
 func compileValues(t tree, at *place) (*values, *Error) {
-	v := &values{}
+	m := &moreValues{}
 	if len(t.kids) == 0 {
 		return nil, at.errorf(t.offset, "Empty arrays are not allowed")
 	}
@@ -23,24 +23,24 @@ func compileValues(t tree, at *place) (*values, *Error) {
 		var err *Error
 		switch kid.kind {
 		case object:
-			err = v.addOperator(kid, at)
+			err = m.addOperator(kid, at)
 		case array:
 			err = at.errorf(kid.offset, "Match value must be String, number, true, false, or null")
 		case str:
-			v.addString(kid)
+			m.addString(kid)
 		default:
-			v.addLiteral(kid)
+			m.addLiteral(kid)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	v.sort()
-	return v, nil
+	v := m.values()
+	return &v, nil
 }
 
 // addOperator adds a match expression such as {"prefix":"a"}.
-func (v *values) addOperator(t tree, at *place) *Error {
+func (m *moreValues) addOperator(t tree, at *place) *Error {
 	if len(t.keys) == 0 {
 		return at.errorf(t.offset, "Match expression name not found")
 	}
@@ -55,23 +55,23 @@ func (v *values) addOperator(t tree, at *place) *Error {
 			return at.errorf(arg.offset, "exists match pattern must be either true or false.")
 		}
 		if arg.kind == boolFalse {
-			v.absent = true
+			m.absent = true
 		} else {
-			v.tests = append(v.tests, exists{})
+			m.tests = append(m.tests, exists{})
 		}
 		return nil
 	case "exactly":
 		if arg.kind != str {
 			return at.errorf(arg.offset, "exact match pattern must be a string")
 		}
-		v.addLiteral(arg) // the text: not an address in other spellings
+		m.addLiteral(arg) // the text: not an address in other spellings
 		return nil
 	}
 	test, err := compileTest(name, arg, at)
 	if err != nil {
 		return err
 	}
-	v.tests = append(v.tests, test)
+	m.tests = append(m.tests, test)
 	return nil
 }
 
@@ -265,7 +265,7 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 	if arg.kind == array {
 		list = arg.kids
 	}
-	var v values
+	var m moreValues
 	for i, kid := range list {
 		kidAt := at
 		if arg.kind == array {
@@ -279,13 +279,12 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 		case kid.kind == number && !isExact(parseFloat([]byte(kid.text)), []byte(kid.text)):
 			return nil, kidAt.errorf(kid.offset, notExactReason, "anything-but", kid.text)
 		}
-		v.addLiteral(kid)
+		m.addLiteral(kid)
 	}
 	if len(list) == 0 {
 		return nil, at.errorf(arg.offset, anythingButMixed)
 	}
-	v.sort()
-	return anythingBut{v}, nil
+	return anythingBut{m.values()}, nil
 }
 
 // anythingButNotString is what the service says of an argument that is not a string.
@@ -323,7 +322,7 @@ func compileAnythingButText(arg tree, at *place) (test, *Error) {
 	if len(list) == 0 {
 		return nil, at.errorf(arg.offset, "Empty arrays are not allowed")
 	}
-	var v values
+	var m moreValues
 	for i, kid := range list {
 		kidAt := at
 		if arg.kind == array {
@@ -339,7 +338,7 @@ func compileAnythingButText(arg tree, at *place) (test, *Error) {
 		if err != nil {
 			return nil, err
 		}
-		v.tests = append(v.tests, test)
+		m.tests = append(m.tests, test)
 	}
-	return anythingBut{v}, nil
+	return anythingBut{m.values()}, nil
 }

@@ -82,7 +82,7 @@ func TestMemoryOfRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule func(int) string
 		most uint64
-	}{"mixed": {mixedRule, 1200}, "exact": {exactRule, 800}} {
+	}{"mixed": {mixedRule, 1200}, "exact": {exactRule, 600}} {
 		before := heap()
 		var s Set[int]
 		for i := range n {

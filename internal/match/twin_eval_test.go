@@ -87,7 +87,7 @@ func (e *evaluator) holds(s *step, n *node, from int, found bool) bool {
 			if !v.holds(&n.leaf) {
 				return false
 			}
-		} else if !v.absent || found && s.field == from {
+		} else if !v.absent() || found && s.field == from {
 			return false
 		}
 	}
@@ -111,7 +111,7 @@ func (e *evaluator) holdsInArray(s *step, n *node, from int, found bool) bool {
 		}
 		f := e.fields[i]
 		if !n.leads(below(f.path.Value(), s.path)) {
-			if found || !f.values.absent {
+			if found || !f.values.absent() {
 				return false
 			}
 			continue

@@ -96,16 +96,58 @@ const (
 	address                            // text: the bytes of the IP address
 )
 
-// values are the values that a field may have: it holds if one of them does.
+// values are the values that a field may have: it holds if one of them does. Most are
+// one literal, which takes 32 bytes.
 type values struct {
+	one  [1]literal  // if more is nil
+	more *moreValues // all of them; nil: the one literal
+}
+
+// moreValues are values while they are compiled, and those that are not one literal.
+type moreValues struct {
 	absent   bool      // {"exists":false}
 	ips      bool      // some literal is an address
 	literals []literal // sorted, each once
 	tests    []test
 }
 
+// values returns what m has become.
+func (m *moreValues) values() values {
+	slices.SortFunc(m.literals, func(a, b literal) int { return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.text, b.text)) })
+	m.literals = slices.Clip(slices.Compact(m.literals))
+	if len(m.literals) == 1 && len(m.tests) == 0 && !m.absent {
+		return values{one: [1]literal(m.literals)}
+	}
+	return values{more: m}
+}
+
+func (v *values) literals() []literal {
+	if v.more == nil {
+		return v.one[:]
+	}
+	return v.more.literals
+}
+
+func (v *values) tests() []test {
+	if v.more == nil {
+		return nil
+	}
+	return v.more.tests
+}
+
+// absent reports whether the field may be absent.
+func (v *values) absent() bool { return v.more != nil && v.more.absent }
+
+// ips reports whether some literal is an address.
+func (v *values) ips() bool {
+	if v.more == nil {
+		return v.one[0].kind == address
+	}
+	return v.more.ips
+}
+
 // addLiteral adds a literal of a kind that JSON has.
-func (v *values) addLiteral(t tree) {
+func (m *moreValues) addLiteral(t tree) {
 	l := literal{kind: t.kind}
 	switch t.kind {
 	case str:
@@ -116,27 +158,21 @@ func (v *values) addLiteral(t tree) {
 			l = literal{exactNumber, floatBytes(f)}
 		}
 	}
-	v.literals = append(v.literals, l)
+	m.literals = append(m.literals, l)
 }
 
 // addString adds a literal string; one that is an address stands for all its spellings.
-func (v *values) addString(t tree) {
+func (m *moreValues) addString(t tree) {
 	if ip, ok := parseIP([]byte(t.text)); ok {
-		v.ips = true
-		v.literals = append(v.literals, literal{address, string(ip.AsSlice())})
+		m.ips = true
+		m.literals = append(m.literals, literal{address, string(ip.AsSlice())})
 		return
 	}
-	v.addLiteral(t)
-}
-
-// sort makes the literals ready to be searched.
-func (v *values) sort() {
-	slices.SortFunc(v.literals, func(a, b literal) int { return cmp.Or(cmp.Compare(a.kind, b.kind), strings.Compare(a.text, b.text)) })
-	v.literals = slices.Clip(slices.Compact(v.literals))
+	m.addLiteral(t)
 }
 
 func (v *values) has(k kind, text []byte) bool {
-	_, ok := slices.BinarySearchFunc(v.literals, k, func(l literal, k kind) int {
+	_, ok := slices.BinarySearchFunc(v.literals(), k, func(l literal, k kind) int {
 		if l.kind != k {
 			return cmp.Compare(l.kind, k)
 		}
@@ -147,10 +183,10 @@ func (v *values) has(k kind, text []byte) bool {
 
 // holds reports whether a leaf has one of the values.
 func (v *values) holds(leaf *value) bool {
-	if len(v.literals) > 0 && v.holdsLiteral(leaf) {
+	if len(v.literals()) > 0 && v.holdsLiteral(leaf) {
 		return true
 	}
-	for _, t := range v.tests {
+	for _, t := range v.tests() {
 		if t.holds(leaf) {
 			return true
 		}
@@ -164,7 +200,7 @@ func (v *values) holdsLiteral(leaf *value) bool {
 		if v.has(str, leaf.text) {
 			return true
 		}
-		if v.ips {
+		if v.ips() {
 			if ip, ok := parseIP(leaf.text); ok {
 				bytes := ip.As16()
 				return v.has(address, addressBytes(ip, &bytes))

@@ -219,7 +219,7 @@ func (sc *scratch) holdsFlat(r *rule) bool {
 			if !v.holds(&s.leaf) {
 				return false
 			}
-		} else if !v.absent {
+		} else if !v.absent() {
 			return false
 		}
 	}
