@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 )
@@ -27,6 +28,7 @@ const (
 	between          // a number from a to b, the bits of float64s
 	sameHash         // a string whose hash is a; no certainty if it is
 	notHash          // a value; if a string none of whose 32-bit hashes are in a and b; no certainty if it is
+	hasGrams         // a string that has the grams of a, a gramMask; no certainty if it has
 )
 
 // posting returns what waits for the field access of r.
@@ -61,8 +63,23 @@ func (p *posting) guardBy(v *values, slot uint32) {
 			if !p.guardByExclusion(&t.excluded) {
 				return
 			}
+		case prefix:
+			p.a = gramMask(0, []byte(t))
+		case suffix:
+			p.a = gramMask(0, []byte(t))
+		case wildcard:
+			p.a = 0
+			for _, part := range t.parts {
+				p.a = gramMask(p.a, []byte(part))
+			}
 		default:
 			return
+		}
+		if p.op < between {
+			if p.a == 0 { // too short
+				return
+			}
+			p.op = hasGrams
 		}
 	default:
 		return
@@ -114,6 +131,15 @@ func (n numeric) bounds() (low, high float64) {
 	return low, high
 }
 
+// gramMask adds a bit for each four bytes in a row of text to mask. A text that holds
+// another has all its bits.
+func gramMask(mask uint64, text []byte) uint64 {
+	for i := 0; i+4 <= len(text); i++ {
+		mask |= 1 << (binary.LittleEndian.Uint32(text[i:]) * 0x9e3779b1 >> 26)
+	}
+	return mask
+}
+
 // A verdict is what a guard says.
 type verdict uint8
 
@@ -148,6 +174,11 @@ func (sc *scratch) guard(p *posting) verdict {
 		return passes
 	case sameHash:
 		if v.kind != str || v.hash() != p.a {
+			return fails
+		}
+		return perhaps
+	case hasGrams:
+		if v.kind != str || v.gramMask()&p.a != p.a {
 			return fails
 		}
 		return perhaps

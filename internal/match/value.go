@@ -22,10 +22,12 @@ type value struct {
 	kind   kind
 	number numberState
 	hashed bool
+	masked bool
 	text   []byte  // of a string without quotes and escapes, of a number as written
 	float  float64 // of a number that is parsed; the upper bound of one that is bounded
 	low    float64 // of one that is bounded
 	h      uint64  // of a string that is hashed
+	mask   uint64  // of a string that is masked
 }
 
 // hash returns the hash of a string.
@@ -52,6 +54,14 @@ func (v *value) parse() float64 {
 		v.float, v.number = parseFloat(v.text), parsed
 	}
 	return v.float
+}
+
+// gramMask returns the gramMask of a string.
+func (v *value) gramMask() uint64 {
+	if !v.masked {
+		v.mask, v.masked = gramMask(0, v.text), true
+	}
+	return v.mask
 }
 
 // around returns bounds of what parse returns, at less cost.

@@ -183,27 +183,35 @@ func (sc *scratch) tryAll(x *index, all []posting) {
 	}
 }
 
-// try keeps the key of a rule that is waked if the rule matches.
+// try keeps the key of a rule that is waked if the rule matches. What it looks at
+// comes in the order of cost: the posting, a few bits, what is far in memory.
 func (sc *scratch) try(x *index, p *posting) {
+	if p.rule >= sc.view.rules {
+		return
+	}
+	flat, verdict := len(sc.tree) == 1, perhaps
+	if flat {
+		if verdict = sc.guard(p); verdict == fails {
+			return
+		}
+	}
 	if !sc.view.sees(p.rule) || sc.keys[p.key] == sc.stamp {
 		return
 	}
-	if len(sc.tree) > 1 || p.tied { // it may be waked again
+	if !flat || p.tied { // it may be waked again
 		if sc.rules[p.rule] == sc.stamp {
 			return
 		}
 		sc.rules[p.rule] = sc.stamp
 	}
-	if len(sc.tree) > 1 {
-		if r := x.all.load()[p.rule]; !sc.holds(r, x.stepsOf(r), outside, 0, false) {
+	switch {
+	case verdict == passes && p.complete:
+	case flat:
+		if !sc.holdsFlat(x.all.load()[p.rule]) {
 			return
 		}
-	} else {
-		switch verdict := sc.guard(p); {
-		case verdict == fails:
-			return
-		case verdict == passes && p.complete:
-		case !sc.holdsFlat(x.all.load()[p.rule]):
+	default:
+		if r := x.all.load()[p.rule]; !sc.holds(r, x.stepsOf(r), outside, 0, false) {
 			return
 		}
 	}

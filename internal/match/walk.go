@@ -250,7 +250,7 @@ func (w *walker) saw(l *leaf) {
 
 // scalar reads the string, number, true, false or null at i.
 func (w *walker) scalar(v *value, i int) (int, *jsonwalk.SyntaxError) {
-	v.kind, v.number, v.hashed = kindAt(w.data[i]), unparsed, false
+	v.kind, v.number, v.hashed, v.masked = kindAt(w.data[i]), unparsed, false, false
 	if v.kind == str {
 		end, escaped, err := jsonwalk.String(w.data, i)
 		if err != nil {
