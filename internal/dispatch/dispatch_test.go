@@ -112,32 +112,37 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 // a work that was accepted before Wait was called is decided when it returns.
 func TestWaitIsNotWokenByThePast(t *testing.T) {
 	d := New()
-	q := d.NewQueue(Config{Concurrency: 1, Capacity: 10, Backlog: 1})
+	q := d.NewQueue(Config{Concurrency: 2, Capacity: 10, Backlog: 1})
+	work := func() ([]Delivery, chan struct{}) {
+		release := make(chan struct{})
+		return to(q, &scripted{s: &story{}, script: []step{until(release)}}), release
+	}
 	for range 100 {
+		first, releaseFirst := work()
+		second, releaseSecond := work()
+		require.NoError(t, d.Reserve(first, false))
+		d.Put(first)
 		// The first work is decided while the waiters' lock is held...
 		d.mu.Lock()
-		require.NoError(t, d.Reserve(to(q, numbered(1)), false))
-		d.Put(to(q, numbered(1)))
+		close(releaseFirst)
 		for i := 0; i < 1000 && d.Undecided() > 0; i++ {
 			runtime.Gosched()
 		}
 		// ...then the second is accepted, and then Wait is called.
-		release := make(chan struct{})
-		second := to(q, &scripted{s: &story{}, script: []step{until(release)}})
 		require.NoError(t, d.Reserve(second, false))
-		d.Put(second)
 		ctx, cancel := context.WithCancel(context.Background())
 		returned := make(chan error)
 		d.mu.Unlock()
 		go func() { returned <- d.Wait(ctx) }()
-		for i := 0; i < 100; i++ {
+		for range 100 {
 			runtime.Gosched()
 		}
 		cancel()
 		err := <-returned
-		close(release)
+		d.Put(second)
+		close(releaseSecond)
 		require.NoError(t, d.Wait(context.Background()))
-		require.ErrorIs(t, err, context.Canceled, "Wait has returned while a work was running")
+		require.ErrorIs(t, err, context.Canceled, "Wait has returned though a work is undecided")
 	}
 }
 

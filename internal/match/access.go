@@ -2,6 +2,7 @@ package match
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"net/netip"
 	"slices"
@@ -32,9 +33,56 @@ type leaf struct {
 type postings struct {
 	first posting // there from the beginning
 	rest  list[posting]
+	pairs atomic.Pointer[pairs]
 }
 
-func (p *postings) count() int { return 1 + len(p.rest.load()) }
+// pairs are postings whose guards want a string at one path, by the hash of the string:
+// a value that wakes a thousand rules of a hundred sources looks at those of its source.
+//
+// Optimization: BenchmarkMixed prices it.
+type pairs struct {
+	slot   uint32
+	byHash table[list[posting]] // by pairKey
+}
+
+func pairKey(hash uint64) (key [8]byte) {
+	binary.LittleEndian.PutUint64(key[:], hash)
+	return key
+}
+
+// add lets one more wait.
+func (p *postings) add(n posting) {
+	all := p.pairs.Load()
+	if n.op != sameHash || all != nil && all.slot != n.slot {
+		p.rest.add(n)
+		return
+	}
+	if all == nil {
+		all = &pairs{slot: n.slot}
+		defer p.pairs.Store(all)
+	}
+	key := pairKey(n.a)
+	e := all.byHash.get(hash(key[:]), key[:])
+	if e == nil {
+		e = &entry[list[posting]]{key: string(key[:])}
+		e.value.add(n)
+		all.byHash.insert(e)
+		return
+	}
+	e.value.add(n)
+}
+
+// count is how many others than p, which is not there yet, a value wakes that wakes p.
+func (p *postings) count(n posting) int {
+	count := 1 + len(p.rest.load())
+	if all := p.pairs.Load(); n.op == sameHash && all != nil && all.slot == n.slot {
+		key := pairKey(n.a)
+		if e := all.byHash.get(hash(key[:]), key[:]); e != nil {
+			count += len(e.value.load())
+		}
+	}
+	return count
+}
 
 // Costs of waiting: about the number of rules that a value wakes in vain.
 const (
@@ -46,26 +94,27 @@ const (
 
 func addPosting(t *table[postings], key string, p posting) {
 	if e := t.find(key); e != nil {
-		e.value.rest.add(p)
+		e.value.add(p)
 		return
 	}
 	t.insert(&entry[postings]{key: key, value: postings{first: p}})
 }
 
-func countPostings(t *table[postings], key string) int {
+// countPostings is how many a value wakes that wakes p, if p waits in t for key.
+func countPostings(t *table[postings], key string, p posting) int {
 	if e := t.find(key); e != nil {
-		return e.value.count()
+		return e.value.count(p)
 	}
 	return 0
 }
 
-// cost is what it costs to wait for the values v.
-func (l *leaf) cost(v *values) (n int) {
+// cost is what it costs to let p wait for the values v.
+func (l *leaf) cost(v *values, p posting) (n int) {
 	for _, literal := range v.literals() {
-		n += 1 + l.literalCount(literal)
+		n += 1 + l.literalCount(literal, p)
 	}
 	for _, t := range v.tests() {
-		n += l.testCost(t)
+		n += l.testCost(t, p)
 	}
 	return n
 }
@@ -84,37 +133,37 @@ func (l *leaf) literalTable(k kind) *table[postings] {
 	return nil
 }
 
-func (l *leaf) literalCount(v literal) int {
+func (l *leaf) literalCount(v literal, p posting) int {
 	if t := l.literalTable(v.kind); t != nil {
-		return countPostings(t, v.text)
+		return countPostings(t, v.text, p)
 	}
 	return len(l.words[v.kind-boolTrue].load())
 }
 
-func (l *leaf) testCost(t test) int {
+func (l *leaf) testCost(t test, p posting) int {
 	switch t := t.(type) {
 	case prefix:
-		return costAffix + countPostings(&l.prefixes.table, string(t))
+		return costAffix + countPostings(&l.prefixes.table, string(t), p)
 	case suffix:
-		return costAffix + countPostings(&l.suffixes.table, string(t))
+		return costAffix + countPostings(&l.suffixes.table, string(t), p)
 	case equalsFold:
 		if isASCII(string(t)) {
-			return costAffix + countPostings(&l.folded, lower(string(t)))
+			return costAffix + countPostings(&l.folded, lower(string(t)), p)
 		}
 	case prefixFold:
 		if isASCII(string(t)) {
-			return costAffix + countPostings(&l.foldPrefixes.table, lower(string(t)))
+			return costAffix + countPostings(&l.foldPrefixes.table, lower(string(t)), p)
 		}
 	case suffixFold:
 		if isASCII(string(t)) {
-			return costAffix + countPostings(&l.foldSuffixes.table, lower(string(t)))
+			return costAffix + countPostings(&l.foldSuffixes.table, lower(string(t)), p)
 		}
 	case wildcard:
-		if t, key := l.wildcardAccess(t); t != nil {
-			return costAffix + countPostings(t, key)
+		if t, key := l.wildcardAccess(t, p); t != nil {
+			return costAffix + countPostings(t, key, p)
 		}
 	case cidr:
-		return costAffix + countPostings(&l.networks.table, networkKey(t.Prefix))
+		return costAffix + countPostings(&l.networks.table, networkKey(t.Prefix), p)
 	case numeric:
 		return costNumeric + l.ranges.count()/8
 	}
@@ -174,14 +223,14 @@ func (l *leaf) waitFor(t test, p posting) bool {
 // wildcardAccess returns what a wildcard waits for: the whole text if it has no star;
 // else a prefix, a suffix, or a few bytes anywhere, whichever the fewest wait for. It
 // returns nil if there is nothing to wait for.
-func (l *leaf) wildcardAccess(w wildcard) (best *table[postings], key string) {
+func (l *leaf) wildcardAccess(w wildcard, p posting) (best *table[postings], key string) {
 	last := len(w.parts) - 1
 	if last == 0 {
 		return &l.strings, w.parts[0]
 	}
 	bestCount := 0
 	consider := func(t *table[postings], k string) {
-		if n := countPostings(t, k); k != "" && (best == nil || n < bestCount || n == bestCount && len(k) > len(key)) {
+		if n := countPostings(t, k, p); k != "" && (best == nil || n < bestCount || n == bestCount && len(k) > len(key)) {
 			best, key, bestCount = t, k, n
 		}
 	}
@@ -196,7 +245,7 @@ func (l *leaf) wildcardAccess(w wildcard) (best *table[postings], key string) {
 }
 
 func (l *leaf) waitForWildcard(w wildcard, p posting) bool {
-	t, key := l.wildcardAccess(w)
+	t, key := l.wildcardAccess(w, p)
 	switch t {
 	case nil:
 		return false

@@ -31,12 +31,14 @@ type index struct {
 	always list[posting] // of rules all of whose fields may be absent
 	nodes  uint32        // of the trie; the writer's, as are the fields below
 	leaves uint32
+	shared bool // some key has several patterns
 }
 
 // A view is what a reader sees of an index. It is immutable.
 type view struct {
 	nodes, leaves, rules, keys uint32   // what is numbered beyond these is newer
 	dead                       []uint64 // bit n: rule n was removed
+	shared                     bool     // some key has several patterns
 }
 
 func (v *view) sees(rule uint32) bool {
@@ -114,7 +116,7 @@ func (x *index) add(key uint32, p *Pattern) uint32 {
 // publish lets readers see what was added, and the rules whose numbers are in dead no
 // more. There are that many keys.
 func (x *index) publish(keys int, dead []uint32) {
-	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead}
+	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead, x.shared}
 	if len(dead) > 0 {
 		v.dead = append(slices.Clone(v.dead), make([]uint64, max(0, int(v.rules+63)/64-len(v.dead)))...)
 		for _, n := range dead {
@@ -163,8 +165,9 @@ func (x *index) wait(r *rule) {
 		if v.absent() {
 			continue
 		}
-		cost := r.nodes[i].leaf.Load().cost(v)
-		if r.posting(i).op == noGuard && len(r.nodes) > 1 {
+		p := r.posting(i)
+		cost := r.nodes[i].leaf.Load().cost(v, p)
+		if p.op == noGuard && len(r.nodes) > 1 {
 			cost *= costNoGuard
 		}
 		if best < 0 || cost < bestCost {
@@ -172,7 +175,7 @@ func (x *index) wait(r *rule) {
 		}
 	}
 	if best < 0 {
-		x.always.add(posting{rule: r.number, key: r.key})
+		x.always.add(posting{rule: r.number, key: r.key, tied: r.tied})
 		return
 	}
 	v := r.conj.fields[best].values

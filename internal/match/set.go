@@ -77,6 +77,7 @@ func (st *setState[K]) add(key K, p *Pattern, first *owner) *owner {
 	o := &owner{pattern: p, key: uint32(len(st.keys.load())), next: first}
 	if first != nil {
 		o.key = first.key
+		st.index.shared = true
 	} else {
 		st.keys.add(key)
 	}

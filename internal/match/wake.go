@@ -175,6 +175,33 @@ func (sc *scratch) wakeKey(x *index, t *table[postings], key []byte) {
 func (sc *scratch) tryPostings(x *index, p *postings) {
 	sc.try(x, &p.first)
 	sc.tryAll(x, p.rest.load())
+	if all := p.pairs.Load(); all != nil {
+		sc.tryPairs(x, all)
+	}
+}
+
+// tryPairs tries those whose string the event has, or all if there are arrays.
+func (sc *scratch) tryPairs(x *index, all *pairs) {
+	if len(sc.tree) == 1 {
+		if all.slot >= sc.view.nodes {
+			return
+		}
+		s := &sc.slots[all.slot]
+		if s.stamp != sc.stamp || s.leaf.kind != str {
+			return
+		}
+		key := pairKey(s.leaf.hash())
+		if e := all.byHash.get(hash(key[:]), key[:]); e != nil {
+			sc.tryAll(x, e.value.load())
+		}
+		return
+	}
+	slots := all.byHash.slots.Load()
+	for i := range *slots {
+		if e := (*slots)[i].Load(); e != nil {
+			sc.tryAll(x, e.value.load())
+		}
+	}
 }
 
 func (sc *scratch) tryAll(x *index, all []posting) {
@@ -195,10 +222,16 @@ func (sc *scratch) try(x *index, p *posting) {
 			return
 		}
 	}
-	if !sc.view.sees(p.rule) || sc.keys[p.key] == sc.stamp {
+	if !sc.view.sees(p.rule) {
 		return
 	}
-	if !flat || p.tied { // it may be waked again
+	again := !flat || p.tied // it may be waked again
+	if again || sc.view.shared {
+		if sc.keys[p.key] == sc.stamp {
+			return
+		}
+	}
+	if again {
 		if sc.rules[p.rule] == sc.stamp {
 			return
 		}
@@ -215,7 +248,9 @@ func (sc *scratch) try(x *index, p *posting) {
 			return
 		}
 	}
-	sc.keys[p.key] = sc.stamp
+	if again || sc.view.shared {
+		sc.keys[p.key] = sc.stamp
+	}
 	sc.hits = append(sc.hits, p.key)
 }
 
