@@ -165,13 +165,15 @@ func (w *walker) object(n *pathNode, i, depth int) (int, *jsonwalk.SyntaxError) 
 		}
 		switch {
 		case kid != nil:
-			i, err = w.value(kid, i, depth+1)
+			if i, err = w.value(kid, i, depth+1); err == nil && w.done() {
+				return i, nil
+			}
 		case i < len(data) && data[i] == '"':
 			i, _, err = jsonwalk.String(data, i)
 		default:
 			i, err = w.pass(i, depth+1)
 		}
-		if err != nil || w.done() {
+		if err != nil {
 			return i, err
 		}
 		if i+1 < len(data) && data[i] == ',' && data[i+1] == '"' {
