@@ -32,9 +32,11 @@ func (d *Dispatcher) giveUp(all []doom) {
 	}
 	entered := make([]*abandonment, len(all))
 	for i, w := range all {
-		w.queue.mu.Lock()
-		w.queue.givingUp++
-		w.queue.mu.Unlock()
+		if w.reason != QueueFull { // that is counted since Reserve
+			w.queue.mu.Lock()
+			w.queue.givingUp++
+			w.queue.mu.Unlock()
+		}
 		entered[i] = d.enter(w.work)
 	}
 	for i := range slices.Backward(all) {
@@ -58,14 +60,14 @@ func (d *Dispatcher) giveUpOne(w doom, a *abandonment) {
 		}
 		w.queue.gaveUp()
 		defer d.leave(a)
-		if v.Again && !later { // too late to ask
+		if v.Again && !later && !a.counted.Load() { // too late to ask
 			w.work.Abandon(Closed, &Verdict{})
 		}
 	}()
 	w.work.Abandon(w.reason, &v)
 }
 
-// gaveUp notes that Abandon has returned for a work of q.
+// gaveUp notes that a work of q that was to be abandoned is, or is not to be any more.
 func (q *Queue) gaveUp() {
 	q.mu.Lock()
 	q.givingUp--

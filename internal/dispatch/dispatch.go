@@ -64,6 +64,8 @@ var ErrClosed = errors.New("closed")
 // finds out again where the batch is to go will not meet that queue.
 var ErrRetired = errors.New("queue retired")
 
+var errOverflows = errors.New("queue full, and overflows")
+
 // errFull is a queue's error that it has no room: how often its publishers had all been
 // woken by then.
 type errFull uint64
@@ -123,7 +125,7 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 		e := &batch[i]
 		err := e.Queue.reserve(force)
 		wakes, full := err.(errFull)
-		e.overflowed = full && e.Queue.Overflow() == Abandon
+		e.overflowed = err == errOverflows
 		if err != nil && !e.overflowed {
 			release(batch[:i])
 			if full {
@@ -161,7 +163,9 @@ func (d *Dispatcher) Put(batch []Delivery) {
 // release gives back the room that was reserved for batch.
 func release(batch []Delivery) {
 	for i := range batch {
-		if !batch[i].overflowed {
+		if batch[i].overflowed {
+			batch[i].Queue.gaveUp()
+		} else {
 			batch[i].Queue.unreserve()
 		}
 	}

@@ -28,7 +28,7 @@ func (s *story) abandonedFor(d time.Duration, name string) *scripted {
 // whileFull calls f while all room of q is reserved.
 func whileFull(q *Queue, f func()) {
 	for range q.config.Capacity {
-		_ = q.reserve(false)
+		q.occupy()
 		defer q.unreserve()
 	}
 	f()
@@ -81,6 +81,13 @@ func TestRetiredQueueWaitsForAbandon(t *testing.T) {
 			w.script = []step{takes(time.Hour)}
 			batch := to(q, w)
 			whileFull(q, func() { require.NoError(s.t, s.Reserve(batch, false)) })
+			go s.Put(batch)
+		},
+		"overflow, retired before Put": func(s *story, q *Queue, w *scripted) {
+			w.script = []step{takes(time.Hour)}
+			batch := to(q, w)
+			whileFull(q, func() { require.NoError(s.t, s.Reserve(batch, false)) })
+			q.Retire()
 			go s.Put(batch)
 		},
 		"backlog": func(s *story, q *Queue, w *scripted) {
@@ -150,7 +157,7 @@ func TestExpireFindsAllThatIsToBeAbandoned(t *testing.T) {
 			var batch []Delivery
 			for i := range 3 {
 				q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1, Overflow: Abandon})
-				require.NoError(s.t, q.reserve(false))
+				q.occupy()
 				defer q.unreserve()
 				batch = append(batch, Delivery{Queue: q, Work: s.abandonedFor(time.Hour, fmt.Sprint(i))})
 			}
@@ -182,6 +189,41 @@ func TestExpireFindsAllThatIsToBeAbandoned(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What Expire has decided while it waited to be abandoned is not abandoned any more:
+// its letter would be sent though it was reported as lost.
+func TestExpiredIsNotAbandonedAgain(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 1})
+		s.putAll(q, s.work("", takes(time.Second)))
+		synctest.Wait()
+		for range abandonAtATime {
+			s.putAll(q, s.abandonedFor(time.Hour, "first"))
+		}
+		s.putAll(q, s.work("last"))
+		s.Abort()
+		s.at(time.Minute)
+		s.told()
+		s.Expire()
+		assert.Zero(t, s.Undecided())
+		assert.Contains(t, s.told(), "1m0s last abandoned: expired")
+		s.at(24 * time.Hour)
+		s.happened()
+	})
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 1})
+		w := s.abandonedFor(time.Hour, "w")
+		w.instead.Again = true
+		s.putAll(q, s.work("a", again(time.Hour)), w)
+		synctest.Wait()
+		s.Abort()
+		s.at(time.Minute)
+		s.told()
+		s.Expire()
+		s.at(24 * time.Hour)
+		s.happened("1m0s w abandoned: expired")
+	})
 }
 
 // Retries whose time has come in the moment of Abort are abandoned like the others,

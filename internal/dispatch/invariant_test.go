@@ -22,9 +22,8 @@ func (b *books) check() {
 	for _, q := range b.queues {
 		_, known := d.queues[q.Queue]
 		q.mu.Lock()
-		empty := q.waiting+q.reserved+q.Queue.running+q.Queue.backlog == 0
 		if b.aborted.IsZero() {
-			b.holdLocked(known == !(q.retired && empty), "%s: known %v, retired %v, empty %v", q.name, known, q.retired, empty)
+			b.holdLocked(known == (!q.retired || q.undecided > 0), "%s: known %v, retired %v, undecided %d", q.name, known, q.retired, q.undecided)
 		}
 		b.checkLocked(q, retries[q.Queue], firsts)
 		q.mu.Unlock()
@@ -43,12 +42,16 @@ func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	}
 	running := 0
 	for w := range q.workers {
-		b.holdLocked(w.item.work != nil, "%s: a worker does nothing", q.name)
+		if w.item.work == nil { // it is abandoning what it has attempted
+			b.holdLocked(q.abandoning > 0, "%s: a worker does nothing", q.name)
+			continue
+		}
 		running++
 		firsts[w.item.lane]++
 	}
 	for _, l := range q.lanes {
-		b.holdLocked(firsts[l] == 1 || !b.aborted.IsZero() && firsts[l] == 0, "%s: lane %q has %d firsts", q.name, l.key, firsts[l])
+		none := q.abandoning > 0 || !b.aborted.IsZero()
+		b.holdLocked(firsts[l] == 1 || none && firsts[l] == 0, "%s: lane %q has %d firsts", q.name, l.key, firsts[l])
 		if l.retrying {
 			retrying += l.held.len()
 		} else {
@@ -57,11 +60,11 @@ func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	}
 	b.holdLocked(q.waiting == ready+held, "%s: waiting %d, want %d and %d held", q.name, q.waiting, ready, held)
 	b.holdLocked(q.Queue.backlog == retrying, "%s: backlog %d, want %d", q.name, q.Queue.backlog, retrying)
-	b.holdLocked(q.Queue.backlog <= q.backlog, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, q.backlog)
+	b.holdLocked(q.asked || q.Queue.backlog <= q.backlog, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, q.backlog)
 	b.holdLocked(q.Queue.running == running && running == q.running, "%s: running %d, workers %d, want %d", q.name, q.Queue.running, running, q.running)
 	b.holdLocked(q.reserved == 0, "%s: %d reserved", q.name, q.reserved)
 	b.holdLocked(!q.starting, "%s: a worker starts for ever", q.name)
-	b.holdLocked(!q.readyLocked() || running >= q.config.Concurrency, "%s: works are ready, and a worker is free", q.name)
+	b.holdLocked(!q.readyLocked() || len(q.workers) >= q.config.Concurrency, "%s: works are ready, and a worker is free", q.name)
 	b.holdLocked(len(q.publishers) == 0 || q.fullLocked(), "%s: %d wait for room, and there is some", q.name, len(q.publishers))
 	b.holdLocked(q.loose || q.waiting <= q.config.Capacity, "%s: %d wait, at most %d may", q.name, q.waiting, q.config.Capacity)
 	if q.Queue.config != q.config {

@@ -3,7 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"runtime"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,8 +15,6 @@ type books struct {
 	d     *Dispatcher
 	start time.Time
 	trace bool
-
-	putting sync.Mutex // makes the order of entering and of Put the same, for works with order
 
 	mu         sync.Mutex // guards the fields below and those of queues and jobs; held for moments only
 	queues     []*simQueue
@@ -44,18 +42,30 @@ type simQueue struct {
 	name    string
 	config  Config
 	retired bool
-	running int
-	lines   map[string][]*job // by key: undecided works in order
+	keys    map[string]*simKey
+
+	undecided  int
+	running    int
+	abandoning int       // whose Abandon has not returned
+	abandoned  time.Time // when one returned last
 
 	most      int       // the highest Concurrency at changed
 	changed   time.Time // when config was changed last
 	backlog   int       // the highest Backlog ever
 	overflows [3]bool   // that it ever had
 	loose     bool      // Capacity may be exceeded: by force, by retries, or since it was lowered
+	asked     bool      // Backlog may be exceeded: an Abandon has asked for an attempt
 
 	busy bool      // running has come to Concurrency,
 	from time.Time // at this time
 	left time.Time // when a worker was free last, though others may have taken its place at once
+}
+
+// A simKey is the order of a key's works.
+type simKey struct {
+	put   int  // how many were put in
+	last  int  // the number of the latest that was attempted
+	first *job // what holds back the others: it was attempted, and is not decided
 }
 
 // A job is a Work of a simulation.
@@ -65,19 +75,25 @@ type job struct {
 	q       *simQueue
 	key     string
 	ordered bool
+	number  int   // among those of its key, from 1
 	script  []try // by attempt; the last one goes on
-	onLost  func()
+	losses  []try // by Abandon; the last one goes on
 
 	accepted   bool
 	attempting bool
 	attempts   int
 	ended      time.Time // of the last attempt
 	retry      time.Time // when the next attempt is due
+	abandoning bool
+	abandons   int
+	abandoned  time.Time // when Abandon returned last
+	expired    time.Time
+	orphaned   bool // it was abandoned while an attempt was running
 	decided    bool
 	byAttempt  bool // it was an attempt that decided
 }
 
-// A try says what an attempt does.
+// A try says what an attempt does, or an Abandon.
 type try struct {
 	takes   time.Duration
 	further func()
@@ -85,28 +101,37 @@ type try struct {
 	exit    bool // by runtime.Goexit
 }
 
-func (j *job) String() string { return fmt.Sprintf("%s/%d%s", j.q.name, j.id, j.key) }
+func (j *job) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s%d %s", j.q.name, j.id, j.key))
+}
 
-func (j *job) Attempt(v *Verdict) {
-	t := j.b.begin(j)
-	defer func() { j.b.end(j, *v) }()
+func (t try) do(v *Verdict) {
 	if t.takes > 0 {
 		<-time.After(t.takes)
 	}
-	if t.further != nil {
-		t.further()
-	}
+	t.further()
 	*v = t.verdict
 	if t.exit {
 		runtime.Goexit()
 	}
 }
 
-func (j *job) Abandon(r Reason, _ *Verdict) {
-	j.b.abandoned(j, r)
-	if j.onLost != nil {
-		j.onLost()
+func (j *job) Attempt(v *Verdict) {
+	t := j.b.begin(j)
+	defer func() { j.b.end(j, *v) }()
+	t.do(v)
+}
+
+func (j *job) Abandon(r Reason, v *Verdict) {
+	t, ok := j.b.beginAbandon(j, r)
+	if !ok {
+		return
 	}
+	if r != QueueFull && r != BacklogFull { // who may not ask
+		t.verdict = Verdict{}
+	}
+	defer func() { j.b.endAbandon(j, r, *v) }()
+	t.do(v)
 }
 
 func (b *books) noteLocked(format string, args ...any) {
@@ -134,10 +159,6 @@ func (b *books) holdLocked(ok bool, format string, args ...any) {
 
 // put puts in what was reserved, once it is in the books.
 func (b *books) put(batch []Delivery) {
-	if slices.ContainsFunc(batch, func(e Delivery) bool { return e.Ordered }) {
-		b.putting.Lock()
-		defer b.putting.Unlock()
-	}
 	b.mu.Lock()
 	for _, e := range batch {
 		j := e.Work.(*job)
@@ -145,8 +166,15 @@ func (b *books) put(batch []Delivery) {
 		b.holdLocked(!j.accepted, "%v accepted twice", j)
 		j.accepted = true
 		b.undecided++
+		j.q.undecided++
 		if j.ordered {
-			j.q.lines[j.key] = append(j.q.lines[j.key], j)
+			k := j.q.keys[j.key]
+			if k == nil {
+				k = &simKey{}
+				j.q.keys[j.key] = k
+			}
+			k.put++
+			j.number = k.put
 		}
 	}
 	b.mu.Unlock()
@@ -160,15 +188,13 @@ func (b *books) begin(j *job) try {
 	j.attempts++
 	b.noteLocked("%v attempt %d", j, j.attempts)
 	b.holdLocked(j.accepted, "%v attempted, not accepted", j)
-	b.holdLocked(!j.decided, "%v attempted, though decided", j)
+	b.holdLocked(!j.decided && !j.orphaned, "%v attempted, though decided", j)
 	b.holdLocked(!j.attempting, "%v attempted twice at once", j)
 	b.holdLocked(b.aborted.IsZero() || b.aborted.Equal(now), "%v attempted after Abort", j)
-	if j.ordered {
-		b.holdLocked(len(q.lines[j.key]) > 0 && q.lines[j.key][0] == j, "%v attempted out of order: %v", j, q.lines[j.key])
-	}
-	if j.attempts > 1 {
+	b.checkOrderLocked(j)
+	if !j.retry.IsZero() {
 		b.holdLocked(!now.Before(j.retry), "%v attempted again too early", j)
-		busy := q.left.Equal(now) && !q.from.After(j.retry)
+		busy := q.left.Equal(now) && !q.from.After(j.retry) || q.abandoning > 0 || !q.abandoned.Before(j.retry)
 		b.holdLocked(!now.After(j.retry) || busy, "%v attempted again late: due %v, with a worker free at %v, busy from %v",
 			j, j.retry.Sub(b.start), q.left.Sub(b.start), q.from.Sub(b.start))
 	}
@@ -181,6 +207,28 @@ func (b *books) begin(j *job) try {
 	b.holdLocked(q.running <= most, "%d running in %s, at most %d may", q.running, q.name, most)
 	q.occupyLocked()
 	return j.script[min(j.attempts, len(j.script))-1]
+}
+
+// checkOrderLocked holds that works of a key are attempted in order, and that a work
+// is decided, or has given up its place by Abandon, before the next one is attempted.
+func (b *books) checkOrderLocked(j *job) {
+	if !j.ordered {
+		return
+	}
+	k := j.q.keys[j.key]
+	b.holdLocked(k.first == nil || k.first == j, "%v attempted, though %v comes first", j, k.first)
+	if j.attempts == 1 {
+		b.holdLocked(j.number > k.last, "%v attempted, behind a later one of its key", j)
+		k.last = j.number
+	}
+	k.first = j
+}
+
+// leaveKeyLocked enters that j holds back its key no more.
+func (j *job) leaveKeyLocked() {
+	if j.ordered && j.q.keys[j.key].first == j {
+		j.q.keys[j.key].first = nil
+	}
 }
 
 // occupyLocked enters when the queue's workers are all busy.
@@ -205,18 +253,20 @@ func (b *books) end(j *job, v Verdict) {
 	j.q.left = now
 	j.q.occupyLocked()
 	b.noteLocked("%v attempt %d ended: %+v", j, j.attempts, v)
-	switch {
-	case j.decided: // abandoned as unfinished
-	case v.Again:
+	if v.Again && !j.orphaned {
 		j.retry = now.Add(v.Delay)
 		j.q.loose = true
-	default:
+		return
+	}
+	j.leaveKeyLocked()
+	if !j.orphaned {
 		j.byAttempt = true
 		b.decideLocked(j)
 	}
 }
 
-func (b *books) abandoned(j *job, r Reason) {
+// beginAbandon reports false if j was decided, or given up, in the same moment.
+func (b *books) beginAbandon(j *job, r Reason) (try, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -225,29 +275,54 @@ func (b *books) abandoned(j *job, r Reason) {
 	switch r {
 	case QueueFull:
 		b.holdLocked(j.q.overflows[Abandon] && j.attempts == 0, "%v abandoned as beyond the queue", j)
-	case Closed:
-		b.holdLocked(!b.expectOpen, "%v abandoned as closed", j)
 	case Unfinished:
-		b.holdLocked(!b.expectOpen && (j.attempting || j.ended.Equal(now)), "%v abandoned as unfinished, but not running", j)
+		b.holdLocked(j.attempting || j.ended.Equal(now), "%v abandoned as unfinished, but not running", j)
 		if j.decided && j.byAttempt && j.ended.Equal(now) {
-			return // its attempt returned just before
+			return try{}, false
 		}
+		j.orphaned = true
+	case Expired:
+		b.holdLocked(!b.aborted.IsZero() && (!j.attempting || j.orphaned), "%v expired, but is not to be abandoned", j)
+		if j.expired = now; !j.decided {
+			b.decideLocked(j)
+		}
+		return try{}, false
 	}
-	b.holdLocked(!j.decided, "%v abandoned, though decided", j)
+	b.holdLocked(r == QueueFull || r == BacklogFull || !b.expectOpen, "%v abandoned, though no one forces it", j)
+	b.holdLocked(!j.decided || j.expired.Equal(now), "%v abandoned, though decided", j)
+	b.holdLocked(!j.abandoning, "%v abandoned twice at once", j)
 	b.holdLocked(!j.attempting || r == Unfinished, "%v abandoned while running", j)
-	if !j.decided {
+	j.abandoning = true
+	j.abandons++
+	j.q.abandoning++
+	return j.losses[min(j.abandons, len(j.losses))-1], true
+}
+
+func (b *books) endAbandon(j *job, r Reason, v Verdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	j.abandoning, j.abandoned = false, now
+	j.q.abandoning--
+	j.q.abandoned = now
+	b.noteLocked("%v Abandon %d ended: %+v", j, r, v)
+	if !j.attempting {
+		j.leaveKeyLocked()
+	}
+	switch {
+	case j.decided: // it is expired
+	case v.Again:
+		j.retry = now.Add(v.Delay)
+		j.ordered = false // its key does not wait for it
+		j.q.loose, j.q.asked = true, true
+	default:
 		b.decideLocked(j)
 	}
 }
 
 func (b *books) decideLocked(j *job) {
 	j.decided = true
-	if j.ordered {
-		line := slices.DeleteFunc(j.q.lines[j.key], func(o *job) bool { return o == j })
-		if j.q.lines[j.key] = line; len(line) == 0 {
-			delete(j.q.lines, j.key)
-		}
-	}
+	j.q.undecided--
 	if b.undecided--; b.undecided == 0 {
 		b.zeros++
 	}

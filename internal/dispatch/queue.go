@@ -135,13 +135,17 @@ func (q *Queue) Depth() (waiting, running, retrying int) {
 
 func (q *Queue) fullLocked() bool { return q.waiting+q.reserved >= q.config.Capacity }
 
-// reserve promises room for one delivery. The error is an errFull or [ErrRetired].
+// reserve promises room for one delivery. The error is an errFull, [ErrRetired], or
+// errOverflows for a delivery that is to be abandoned, which the queue then waits for.
 func (q *Queue) reserve(force bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.retired:
 		return ErrRetired
+	case q.fullLocked() && q.config.Overflow == Abandon:
+		q.givingUp++
+		return errOverflows
 	case q.fullLocked() && !(force && q.config.Overflow == Block):
 		return q.wakes
 	}

@@ -240,7 +240,7 @@ func TestRetiredQueueIsForgotten(t *testing.T) {
 		"empty": func(_ *story, q *Queue) { q.Retire() },
 		"room given back": func(s *story, q *Queue) {
 			batch := to(q, s.work("a"))
-			require.NoError(t, q.reserve(false))
+			q.occupy()
 			q.Retire()
 			assert.True(t, s.has(q))
 			release(batch)

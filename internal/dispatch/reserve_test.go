@@ -156,7 +156,7 @@ func TestRoomIsPassedOn(t *testing.T) {
 		},
 		"other queue full": func(s *story, q *Queue) error {
 			other := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1, Overflow: Reject})
-			require.NoError(s.t, other.reserve(false))
+			other.occupy()
 			_, err := s.ReserveWait(context.Background(), &FullError{Queue: q}, func() ([]Delivery, error) {
 				return append(to(q, s.work("p")), to(other, s.work("p"))...), nil
 			}, notSlow)

@@ -85,9 +85,9 @@ func (s *simulation) run() {
 	for range 1 + s.r.IntN(4) {
 		s.newQueue(s.r)
 	}
-	for range 1 + s.r.IntN(6) {
+	for i := range 1 + s.r.IntN(6) {
 		r := fork(s.r)
-		s.users.Go(func() { s.publish(r) })
+		s.users.Go(func() { s.publish(r, fmt.Sprint(i)) })
 	}
 	for range s.r.IntN(3) {
 		r := fork(s.r)
@@ -158,12 +158,26 @@ func (s *simulation) force(r *rand.Rand) {
 	s.noteLocked("Abort")
 	s.mu.Unlock()
 	s.d.Abort()
-	grace, cancel := context.WithTimeout(context.Background(), upTo(r, time.Second)+1)
-	defer cancel()
-	if s.d.Wait(grace) != nil {
-		s.d.AbandonRunning()
-		<-time.After(1) // what it has started is done by then
+	if s.drained(upTo(r, time.Second)) {
+		return
 	}
+	s.d.AbandonRunning()
+	if s.drained(upTo(r, 3*time.Second)) {
+		return
+	}
+	s.d.Expire()
+	<-time.After(1) // what ended in this moment is settled by then
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holdLocked(s.d.Undecided() == 0 && s.undecided == 0, "expired, and %d undecided, want %d", s.d.Undecided(), s.undecided)
+}
+
+// drained waits until nothing is undecided, but no longer than d and a bit, so that
+// its end does not coincide with others.
+func (s *simulation) drained(d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), d+11)
+	defer cancel()
+	return s.d.Wait(ctx) == nil
 }
 
 // checkEnd holds that nothing is left of all that was.
@@ -173,6 +187,7 @@ func (s *simulation) checkEnd() {
 	defer s.mu.Unlock()
 	s.holdLocked(s.undecided == 0, "%d undecided", s.undecided)
 	s.holdLocked(len(s.d.retries) == 0, "%d retries", len(s.d.retries))
+	s.holdLocked(len(s.d.givenUp) == 0, "%d are being abandoned", len(s.d.givenUp))
 	s.holdLocked(s.d.timer == nil || !s.d.timer.Stop(), "the timer runs")
 	for _, q := range s.queues {
 		w, r, b := q.Depth()

@@ -19,7 +19,7 @@ func randomConfig(r *rand.Rand) Config {
 
 func (s *simulation) newQueue(r *rand.Rand) {
 	c := randomConfig(r)
-	q := &simQueue{Queue: s.d.NewQueue(c), config: c, lines: make(map[string][]*job)}
+	q := &simQueue{Queue: s.d.NewQueue(c), config: c, keys: make(map[string]*simKey)}
 	q.configured(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +39,9 @@ func (s *simulation) change(r *rand.Rand) {
 		s.mu.Lock()
 		q := s.queues[r.IntN(len(s.queues))]
 		s.mu.Unlock()
-		switch n := r.IntN(10); {
+		switch n := r.IntN(11); {
+		case n == 10:
+			q.Wake()
 		case n == 0:
 			s.newQueue(r)
 		case n < 3:
@@ -59,38 +61,63 @@ func (s *simulation) change(r *rand.Rand) {
 	}
 }
 
-// newJobs returns works for some queues, one for each.
-func (s *simulation) newJobs(r *rand.Rand, depth int) (jobs []*job) {
+// newJobs returns works for some queues, one for each. Their keys are the publisher's
+// own, who alone knows their order; it has none for works without.
+func (s *simulation) newJobs(r *rand.Rand, depth int, publisher string) (jobs []*job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, i := range r.Perm(len(s.queues))[:1+r.IntN(min(3, len(s.queues)))] {
-		j := &job{b: &s.books, q: s.queues[i], ordered: chance(r, 50), id: s.jobs}
+		j := &job{b: &s.books, q: s.queues[i], id: s.jobs}
 		s.jobs++
-		if j.ordered {
-			j.key = string(rune('k' + r.IntN(3)))
+		if publisher != "" && chance(r, 60) {
+			j.ordered, j.key = true, publisher+string(rune('k'+r.IntN(2)))
 		}
 		failures := 0
 		if chance(r, 40) {
 			failures = 1 + r.IntN(4)
 		}
 		for n := range failures + 1 {
-			a := try{takes: upTo(r, 2*time.Second), exit: chance(r, 5)}
+			a := try{takes: upTo(r, 2*time.Second), exit: chance(r, 5), further: s.further(r, depth)}
 			if n < failures {
 				a.verdict = Verdict{Again: true, Delay: upTo(r, 4*time.Second)}
 			}
-			if depth < 2 && chance(r, 15) {
-				f := fork(r)
-				a.further = func() { s.putFurther(f, depth+1, true) }
-			}
 			j.script = append(j.script, a)
 		}
-		if depth < 2 && chance(r, 15) {
-			f := fork(r)
-			j.onLost = func() { s.putFurther(f, depth+1, InWorker()) }
+		for range 4 {
+			l := try{exit: chance(r, 5), further: s.further(r, depth)}
+			if chance(r, 30) {
+				l.takes = upTo(r, 2*time.Second)
+			}
+			if chance(r, 30) {
+				l.verdict = Verdict{Again: true, Delay: upTo(r, 4*time.Second)}
+			}
+			j.losses = append(j.losses, l)
 		}
 		jobs = append(jobs, j)
 	}
 	return jobs
+}
+
+// further returns what a handler or a dead letter brings about, which is seldom more
+// than nothing: works that are put in if there is room.
+func (s *simulation) further(r *rand.Rand, depth int) func() {
+	if depth == 2 || !chance(r, 15) {
+		return func() {}
+	}
+	r = fork(r)
+	return func() {
+		jobs := s.newJobs(r, depth+1, "")
+		force := InWorker()
+		s.mu.Lock()
+		for _, j := range jobs {
+			j.q.loose = j.q.loose || force
+		}
+		s.mu.Unlock()
+		batch := s.batch(jobs)
+		if s.d.Reserve(batch, force) == nil {
+			s.put(batch)
+		}
+	}
 }
 
 // batch returns the deliveries of jobs to those queues that are not retired.
@@ -105,29 +132,12 @@ func (s *simulation) batch(jobs []*job) (batch []Delivery) {
 	return batch
 }
 
-// putFurther puts in what a handler or a dead letter brings about, or not if there
-// is no room. In a simulation what is abandoned brings nothing with order about,
-// since it may be abandoned by Put.
-func (s *simulation) putFurther(r *rand.Rand, depth int, force bool) {
-	jobs := s.newJobs(r, depth)
-	s.mu.Lock()
-	for _, j := range jobs {
-		j.ordered, j.key = false, ""
-		j.q.loose = j.q.loose || force
-	}
-	s.mu.Unlock()
-	batch := s.batch(jobs)
-	if s.d.Reserve(batch, force) == nil {
-		s.put(batch)
-	}
-}
-
 // publish publishes some batches, one after the other.
-func (s *simulation) publish(r *rand.Rand) {
+func (s *simulation) publish(r *rand.Rand, name string) {
 	slow := time.Duration(r.Int64N(int64(3 * time.Second)))
 	for range 1 + r.IntN(20) {
 		<-time.After(upTo(r, slow))
-		jobs := s.newJobs(r, 0)
+		jobs := s.newJobs(r, 0, name)
 		patience := time.Duration(-1)
 		if chance(r, 80) {
 			patience = upTo(r, 20*time.Second)
@@ -143,7 +153,7 @@ func (s *simulation) publishOne(jobs []*job, patience time.Duration) error {
 	err := s.d.Reserve(batch, false)
 	var full *FullError
 	if errors.As(err, &full) && full.Queue.Overflow() == Block && patience >= 0 {
-		batch, err = s.waitForRoom(jobs, full.Queue, patience)
+		batch, err = s.waitForRoom(jobs, full, patience)
 	}
 	if err == nil {
 		s.put(batch)
@@ -151,13 +161,13 @@ func (s *simulation) publishOne(jobs []*job, patience time.Duration) error {
 	return err
 }
 
-func (s *simulation) waitForRoom(jobs []*job, full *Queue, patience time.Duration) ([]Delivery, error) {
+func (s *simulation) waitForRoom(jobs []*job, full *FullError, patience time.Duration) ([]Delivery, error) {
 	start, slow := time.Now(), 0
 	end := start.Add(patience)
 	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
 	prepare := func() ([]Delivery, error) { return s.batch(jobs), nil }
-	batch, err := s.d.ReserveWait(ctx, &FullError{Queue: full}, prepare, func(*FullError) {
+	batch, err := s.d.ReserveWait(ctx, full, prepare, func(*FullError) {
 		slow++
 		s.mu.Lock()
 		defer s.mu.Unlock()

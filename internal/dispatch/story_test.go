@@ -117,6 +117,13 @@ func (q *Queue) look() inside {
 	return inside{len(q.workers), len(q.publishers), len(q.lanes), q.reserved, q.retired}
 }
 
+// occupy takes room of q, as a publisher has that has not put in its work yet.
+func (q *Queue) occupy() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reserved++
+}
+
 // has reports whether the dispatcher has q in its books.
 func (s *story) has(q *Queue) bool { return slices.Contains(s.allQueues(), q) }
 
