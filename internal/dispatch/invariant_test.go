@@ -62,7 +62,7 @@ func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	b.holdLocked(q.Queue.backlog == retrying, "%s: backlog %d, want %d", q.name, q.Queue.backlog, retrying)
 	b.holdLocked(q.asked || q.Queue.backlog <= q.backlog, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, q.backlog)
 	b.holdLocked(q.Queue.running == running && running == q.running, "%s: running %d, workers %d, want %d", q.name, q.Queue.running, running, q.running)
-	b.holdLocked(q.reserved == 0, "%s: %d reserved", q.name, q.reserved)
+	b.holdLocked(q.reserved <= q.pending, "%s: %d reserved for %d works", q.name, q.reserved, q.pending)
 	b.holdLocked(!q.starting, "%s: a worker starts for ever", q.name)
 	b.holdLocked(!q.readyLocked() || len(q.workers) >= q.config.Concurrency, "%s: works are ready, and a worker is free", q.name)
 	b.holdLocked(len(q.publishers) == 0 || q.fullLocked(), "%s: %d wait for room, and there is some", q.name, len(q.publishers))

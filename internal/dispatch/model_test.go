@@ -20,6 +20,7 @@ type books struct {
 	queues     []*simQueue
 	jobs       int
 	undecided  int
+	pending    int // of these, those that are not put in yet
 	zeros      int // how often undecided came to zero
 	aborted    time.Time
 	expectOpen bool // nothing may be abandoned as closed
@@ -45,6 +46,7 @@ type simQueue struct {
 	keys    map[string]*simKey
 
 	undecided  int
+	pending    int // of these, those that are not put in yet
 	running    int
 	abandoning int       // whose Abandon has not returned
 	abandoned  time.Time // when one returned last
@@ -157,8 +159,8 @@ func (b *books) holdLocked(ok bool, format string, args ...any) {
 	}
 }
 
-// put puts in what was reserved, once it is in the books.
-func (b *books) put(batch []Delivery) {
+// put puts in what was reserved, once it is in the books, after a pause.
+func (b *books) put(batch []Delivery, pause time.Duration) {
 	b.mu.Lock()
 	for _, e := range batch {
 		j := e.Work.(*job)
@@ -166,7 +168,9 @@ func (b *books) put(batch []Delivery) {
 		b.holdLocked(!j.accepted, "%v accepted twice", j)
 		j.accepted = true
 		b.undecided++
+		b.pending++
 		j.q.undecided++
+		j.q.pending++
 		if j.ordered {
 			k := j.q.keys[j.key]
 			if k == nil {
@@ -176,6 +180,15 @@ func (b *books) put(batch []Delivery) {
 			k.put++
 			j.number = k.put
 		}
+	}
+	b.mu.Unlock()
+	if pause > 0 {
+		<-time.After(pause)
+	}
+	b.mu.Lock()
+	b.pending -= len(batch)
+	for _, e := range batch {
+		e.Work.(*job).q.pending--
 	}
 	b.mu.Unlock()
 	b.d.Put(batch)

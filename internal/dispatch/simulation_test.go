@@ -169,7 +169,8 @@ func (s *simulation) force(r *rand.Rand) {
 	<-time.After(1) // what ended in this moment is settled by then
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holdLocked(s.d.Undecided() == 0 && s.undecided == 0, "expired, and %d undecided, want %d", s.d.Undecided(), s.undecided)
+	s.holdLocked(s.d.Undecided() == s.pending && s.undecided == s.pending, "expired, and %d undecided, want %d, with %d not put in yet",
+		s.d.Undecided(), s.undecided, s.pending)
 }
 
 // drained waits until nothing is undecided, but no longer than d and a bit, so that

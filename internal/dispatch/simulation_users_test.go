@@ -115,7 +115,7 @@ func (s *simulation) further(r *rand.Rand, depth int) func() {
 		s.mu.Unlock()
 		batch := s.batch(jobs)
 		if s.d.Reserve(batch, force) == nil {
-			s.put(batch)
+			s.put(batch, 0)
 		}
 	}
 }
@@ -142,13 +142,17 @@ func (s *simulation) publish(r *rand.Rand, name string) {
 		if chance(r, 80) {
 			patience = upTo(r, 20*time.Second)
 		}
-		for errors.Is(s.publishOne(jobs, patience), ErrRetired) {
+		pause := time.Duration(0)
+		if chance(r, 10) {
+			pause = upTo(r, time.Second)
+		}
+		for errors.Is(s.publishOne(jobs, patience, pause), ErrRetired) {
 		}
 	}
 }
 
 // publishOne publishes one batch as a bus does.
-func (s *simulation) publishOne(jobs []*job, patience time.Duration) error {
+func (s *simulation) publishOne(jobs []*job, patience, pause time.Duration) error {
 	batch := s.batch(jobs)
 	err := s.d.Reserve(batch, false)
 	var full *FullError
@@ -156,7 +160,7 @@ func (s *simulation) publishOne(jobs []*job, patience time.Duration) error {
 		batch, err = s.waitForRoom(jobs, full, patience)
 	}
 	if err == nil {
-		s.put(batch)
+		s.put(batch, pause)
 	}
 	return err
 }

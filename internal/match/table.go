@@ -83,6 +83,17 @@ func putSlot[V any](slots []atomic.Pointer[entry[V]], e *entry[V]) {
 	}
 }
 
+// each calls f for each entry.
+func (t *table[V]) each(f func(*entry[V])) {
+	if slots := t.slots.Load(); slots != nil {
+		for i := range *slots {
+			if e := (*slots)[i].Load(); e != nil {
+				f(e)
+			}
+		}
+	}
+}
+
 // A list is a slice that grows while it is read. Readers have the part of it that
 // was there when they loaded it.
 type list[V any] struct{ items atomic.Pointer[[]V] }

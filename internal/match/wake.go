@@ -196,12 +196,7 @@ func (sc *scratch) tryPairs(x *index, all *pairs) {
 		}
 		return
 	}
-	slots := all.byHash.slots.Load()
-	for i := range *slots {
-		if e := (*slots)[i].Load(); e != nil {
-			sc.tryAll(x, e.value.load())
-		}
-	}
+	all.byHash.each(func(e *entry[list[posting]]) { sc.tryAll(x, e.value.load()) })
 }
 
 func (sc *scratch) tryAll(x *index, all []posting) {

@@ -1,0 +1,110 @@
+package match
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// String returns the index as text, for a look at what rules have become: for each
+// path what waits there, by the value that wakes it, with its guard.
+//
+//	detail.amount
+//	  5 to 10: rule 3 if source has the hash of a string
+//
+// A rule that waits at several values is there several times.
+func (x *index) String() string {
+	nodes := make(map[uint32]*pathNode)
+	x.top.collect(nodes)
+	sorted := make([]*pathNode, 0, len(nodes))
+	for _, n := range nodes {
+		sorted = append(sorted, n)
+	}
+	slices.SortFunc(sorted, func(a, b *pathNode) int { return strings.Compare(a.path, b.path) })
+	var b strings.Builder
+	for _, n := range sorted {
+		if l := n.leaf.Load(); l != nil {
+			fmt.Fprintf(&b, "%s\n", n.path)
+			lines := l.lines(nodes)
+			slices.Sort(lines)
+			for _, line := range lines {
+				fmt.Fprintf(&b, "  %s\n", line)
+			}
+		}
+	}
+	for _, p := range x.always.load() {
+		fmt.Fprintf(&b, "always: %s\n", p.text(nodes))
+	}
+	return b.String()
+}
+
+// collect enters all nodes below n by their slots.
+func (n *pathNode) collect(nodes map[uint32]*pathNode) {
+	n.kids.each(func(e *entry[*pathNode]) {
+		nodes[e.value.slot] = e.value
+		e.value.collect(nodes)
+	})
+}
+
+func (l *leaf) lines(nodes map[uint32]*pathNode) (lines []string) {
+	add := func(value string, p posting) { lines = append(lines, value+": "+p.text(nodes)) }
+	for _, t := range []struct {
+		what  string
+		table *table[postings]
+	}{
+		{"string", &l.strings}, {"exact number", &l.exact}, {"number", &l.inexact}, {"address", &l.ips}, {"network", &l.networks.table},
+		{"prefix", &l.prefixes.table}, {"suffix", &l.suffixes.table}, {"ignoring case", &l.folded}, {"prefix ignoring case", &l.foldPrefixes.table},
+		{"suffix ignoring case", &l.foldSuffixes.table}, {"part", &l.grams.table},
+	} {
+		t.table.each(func(e *entry[postings]) {
+			for _, p := range e.value.all() {
+				add(fmt.Sprintf("%s %q", t.what, e.key), p)
+			}
+		})
+	}
+	for i, word := range []string{"true", "false", "null"} {
+		for _, p := range l.words[i].load() {
+			add(word, p)
+		}
+	}
+	if s := l.ranges.state.Load(); s != nil {
+		for _, r := range slices.Concat(s.sorted, s.recent) {
+			add(fmt.Sprintf("%v to %v", r.low, r.high), r.posting)
+		}
+	}
+	for _, p := range l.any.load() {
+		add("any value", p)
+	}
+	return lines
+}
+
+// all returns the postings, those by pairs too.
+func (p *postings) all() []posting {
+	all := append([]posting{p.first}, p.rest.load()...)
+	if pairs := p.pairs.Load(); pairs != nil {
+		pairs.byHash.each(func(e *entry[list[posting]]) { all = append(all, e.value.load()...) })
+	}
+	return all
+}
+
+func (p *posting) text(nodes map[uint32]*pathNode) string {
+	s := fmt.Sprintf("rule %d", p.rule)
+	if p.op != noGuard {
+		s += " if " + nodes[p.slot].path
+	}
+	switch p.op {
+	case between:
+		s += fmt.Sprintf(" is from %v to %v", math.Float64frombits(p.a), math.Float64frombits(p.b))
+	case sameHash:
+		s += " has the hash of a string"
+	case notHash:
+		s += " has none of some hashes"
+	case hasGrams:
+		s += " has the parts of a text"
+	}
+	if p.complete {
+		s += ", surely"
+	}
+	return s
+}
