@@ -144,7 +144,7 @@ func (s *simulation) publish(r *rand.Rand, name string) {
 		}
 		pause := time.Duration(0)
 		if chance(r, 10) {
-			pause = upTo(r, time.Second)
+			pause = upTo(r, 5*time.Second)
 		}
 		for errors.Is(s.publishOne(jobs, patience, pause), ErrRetired) {
 		}
