@@ -205,26 +205,39 @@ func TestReserveWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Room that comes in the moment in which a publisher gives up is not lost: it has
-// the room, or the next one.
-func TestRoomAndContextAtOnce(t *testing.T) {
-	for range 50 {
-		tell(t, func(s *story) {
-			q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
-			s.putAll(q, s.work("slow", takes(time.Second)))
-			synctest.Wait()
-			s.putAll(q, s.work("waiting", takes(time.Minute)))
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			go s.publish(ctx, "p", to(q, s.work("p", takes(time.Minute))))
-			synctest.Wait()
-			go s.publish(context.Background(), "last", to(q, s.work("last")))
-			s.at(time.Second)
-			told := s.told()
-			assert.True(t, slices.Contains(told, "1s p accepted") != slices.Contains(told, "1s last accepted"), "%q", told)
-			s.at(time.Hour)
-		})
-	}
+// Room that is meant for a publisher which gives up in that moment is not lost: the
+// next one has it.
+func TestRoomForOneWhoGivesUp(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+		q.occupy()
+		ctx, cancel := context.WithCancel(context.Background())
+		go s.publish(ctx, "p", to(q, s.work("p")))
+		synctest.Wait()
+		go s.publish(context.Background(), "last", to(q, s.work("last")))
+		synctest.Wait()
+		q.mu.Lock()
+		cancel() // p gives up, but cannot say so yet
+		q.reserved--
+		room := q.nextPublisherLocked()
+		q.mu.Unlock()
+		wake(room)
+		s.happenedInAnyOrder("0s p refused: context canceled", "0s last accepted", "0s last attempt 1")
+	})
+}
+
+// Room that is given back, since another queue of a batch had none, is for those who
+// wait.
+func TestGivenBackRoomWakesPublishers(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+		q.occupy()
+		go s.publish(context.Background(), "p", to(q, s.work("p")))
+		s.at(time.Second)
+		s.happened()
+		q.unreserve()
+		s.happenedInAnyOrder("1s p accepted", "1s p attempt 1")
+	})
 }
 
 // Close ends the waiting of publishers.
