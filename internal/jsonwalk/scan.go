@@ -24,13 +24,17 @@ func load(data []byte, i int) uint64 { return binary.LittleEndian.Uint64(data[i:
 // marked wrongly: only the first mark counts.
 func zeros(x uint64) uint64 { return (x - ones) &^ x & tops }
 
+// stops marks the bytes of x that a plain string does not hold: quotes, backslashes
+// and control characters. Only the first mark counts.
+func stops(x uint64) uint64 {
+	return zeros(x^quote) | zeros(x^slash) | (x-' '*ones)&^x&tops
+}
+
 // stringStop returns the position, from i on, of the first quote, backslash or control
 // character, or of the end of the text.
 func stringStop(data []byte, i int) int {
 	for i+8 <= len(data) {
-		x := load(data, i)
-		control := (x - ' '*ones) &^ x & tops
-		if m := zeros(x^quote) | zeros(x^slash) | control; m != 0 {
+		if m := stops(load(data, i)); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 		i += 8
@@ -47,8 +51,7 @@ func stringStop(data []byte, i int) int {
 func Key(data []byte, i int) (end int, head uint64, plain bool, err *SyntaxError) {
 	if i+9 <= len(data) && data[i] == '"' {
 		x := load(data, i+1)
-		control := (x - ' '*ones) &^ x & tops
-		m := zeros(x^quote) | zeros(x^slash) | control
+		m := stops(x)
 		if m != 0 {
 			bit := bits.TrailingZeros64(m) &^ 7
 			if byte(x>>bit) == '"' {
@@ -80,9 +83,8 @@ func Head(key string) (head uint64) {
 // digits returns the position behind the digits at i.
 func digits(data []byte, i int) int {
 	for i+8 <= len(data) {
-		x := load(data, i)
-		if x&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 || (x+0x0606060606060606)&0xf0f0f0f0f0f0f0f0 != 0x3030303030303030 {
-			break
+		if m := noDigits(load(data, i)); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
 		}
 		i += 8
 	}
@@ -90,6 +92,12 @@ func digits(data []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// noDigits marks the bytes of x that are no digits. Only the first mark counts.
+func noDigits(x uint64) uint64 {
+	x ^= '0' * ones
+	return (x + (0x7f-9)*ones | x) & tops
 }
 
 // exactZeros marks the bytes of x that are zero, and no others.

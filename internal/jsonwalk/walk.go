@@ -56,8 +56,7 @@ func String(data []byte, i int) (end int, escaped bool, err *SyntaxError) {
 	}
 	// Optimization: most strings end within eight bytes. BenchmarkParcels prices it.
 	if i+9 <= len(data) {
-		x := load(data, i+1)
-		if m := zeros(x^quote) | zeros(x^slash) | (x-' '*ones)&^x&tops; m != 0 {
+		if m := stops(load(data, i+1)); m != 0 {
 			if end := i + 1 + bits.TrailingZeros64(m)/8; data[end] == '"' {
 				return end + 1, false, nil
 			}
