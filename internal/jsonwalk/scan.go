@@ -15,14 +15,27 @@ const (
 	tops  = 0x8080808080808080
 	quote = '"' * ones
 	slash = '\\' * ones
-	dot   = '.' * ones
 )
+
+// Load returns the eight bytes at i, the first one lowest.
+func Load(data []byte, i int) uint64 { return load(data, i) }
 
 func load(data []byte, i int) uint64 { return binary.LittleEndian.Uint64(data[i:]) }
 
 // zeros marks the bytes of x that are zero. Behind the first of them others may be
 // marked wrongly: only the first mark counts.
 func zeros(x uint64) uint64 { return (x - ones) &^ x & tops }
+
+// PlainEnd returns the position behind the string whose opening quote is data[i], or 0
+// if that takes a closer look: [String] is to be asked then. It is for inlining.
+func PlainEnd(data []byte, i int) int {
+	if m := stops(load(data, i+1)); m != 0 {
+		if end := i + 1 + bits.TrailingZeros64(m)/8; data[end] == '"' {
+			return end + 1
+		}
+	}
+	return 0
+}
 
 // stops marks the bytes of x that a plain string does not hold: quotes, backslashes
 // and control characters. Only the first mark counts.
@@ -45,59 +58,13 @@ func stringStop(data []byte, i int) int {
 	return i
 }
 
-// Key reads the string at i, as [String] does, with a view to telling it from a few
-// others at little cost: head is its first eight bytes, little-endian, zero behind its
-// end. plain says that it holds neither an escape nor a dot.
-func Key(data []byte, i int) (end int, head uint64, plain bool, err *SyntaxError) {
-	if i+9 <= len(data) && data[i] == '"' {
-		x := load(data, i+1)
-		m := stops(x)
-		if m != 0 {
-			bit := bits.TrailingZeros64(m) &^ 7
-			if byte(x>>bit) == '"' {
-				head = x & (1<<bit - 1)
-				return i + 2 + bit/8, head, zeros(head^dot) == 0, nil
-			}
-		} else if end = stringStop(data, i+9); end < len(data) && data[end] == '"' {
-			return end + 1, x, bytes.IndexByte(data[i+1:end], '.') < 0, nil
-		}
-	}
+// Key reads the string at i. plain says that it holds neither an escape nor a dot.
+func Key(data []byte, i int) (end int, plain bool, err *SyntaxError) {
 	end, escaped, err := String(data, i)
 	if err != nil {
-		return end, 0, false, err
+		return end, false, err
 	}
-	for k := min(end-1, i+9) - 1; k > i; k-- {
-		head = head<<8 | uint64(data[k])
-	}
-	return end, head, !escaped && bytes.IndexByte(data[i+1:end], '.') < 0, nil
-}
-
-// Head returns the head of a key, as Key does.
-func Head(key string) (head uint64) {
-	for k := min(len(key), 8) - 1; k >= 0; k-- {
-		head = head<<8 | uint64(key[k])
-	}
-	return head
-}
-
-// digits returns the position behind the digits at i.
-func digits(data []byte, i int) int {
-	for i+8 <= len(data) {
-		if m := noDigits(load(data, i)); m != 0 {
-			return i + bits.TrailingZeros64(m)/8
-		}
-		i += 8
-	}
-	for i < len(data) && '0' <= data[i] && data[i] <= '9' {
-		i++
-	}
-	return i
-}
-
-// noDigits marks the bytes of x that are no digits. Only the first mark counts.
-func noDigits(x uint64) uint64 {
-	x ^= '0' * ones
-	return (x + (0x7f-9)*ones | x) & tops
+	return end, !escaped && bytes.IndexByte(data[i+1:end-1], '.') < 0, nil
 }
 
 // exactZeros marks the bytes of x that are zero, and no others.

@@ -174,34 +174,6 @@ func keyEnd(data []byte, i int) int {
 	return i
 }
 
-// numberEnd returns the position behind the number at i, or -1 if it is none.
-func numberEnd(data []byte, i int) int {
-	start := i
-	if data[i] == '-' {
-		i++
-	}
-	whole := i
-	for i < len(data) && data[i]-'0' <= 9 {
-		i++
-	}
-	if i > whole && i < len(data) && (data[whole] != '0' || i == whole+1) {
-		if data[i] == '.' {
-			fraction := i + 1
-			if i = digits(data, fraction); i == fraction || i == len(data) {
-				return -1 // the end of the text may come behind the number, but hardly ever does
-			}
-		}
-		if data[i]|0x20 != 'e' {
-			return i
-		}
-	}
-	end, err := Number(data, start)
-	if err != nil {
-		return -1
-	}
-	return end
-}
-
 // skipPlain is the readable twin of skip. It keeps one bit for each open object or
 // array, 64 levels to a stack frame, so that hostile nesting costs little stack.
 func skipPlain(data []byte, i, depth, limit int) (int, *SyntaxError) {

@@ -99,40 +99,6 @@ func escape(data []byte, i int) (int, *SyntaxError) {
 	return i, Unexpected(data, i, `one of "\/bfnrtu behind a backslash`)
 }
 
-// Number returns the position behind the number that begins at data[i].
-func Number(data []byte, i int) (int, *SyntaxError) {
-	if i < len(data) && data[i] == '-' {
-		i++
-	}
-	switch {
-	case i < len(data) && data[i] == '0':
-		i++
-	case i < len(data) && '1' <= data[i] && data[i] <= '9':
-		i = digits(data, i)
-	default:
-		return i, Unexpected(data, i, "a digit")
-	}
-	if i < len(data) && data[i] == '.' {
-		j := digits(data, i+1)
-		if j == i+1 {
-			return j, Unexpected(data, j, "a digit")
-		}
-		i = j
-	}
-	if i < len(data) && (data[i] == 'e' || data[i] == 'E') {
-		i++
-		if i < len(data) && (data[i] == '+' || data[i] == '-') {
-			i++
-		}
-		j := digits(data, i)
-		if j == i {
-			return j, Unexpected(data, j, "a digit")
-		}
-		i = j
-	}
-	return i, nil
-}
-
 // Literal returns the position behind word (true, false or null), which must stand at i.
 func Literal(data []byte, i int, word string) (int, *SyntaxError) {
 	for k := range len(word) {

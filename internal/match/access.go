@@ -12,76 +12,110 @@ import (
 // A leaf is what waits for values of one path. For each kind of test it has a
 // structure in which a value finds what waits for it without a look at the rest.
 type leaf struct {
-	number uint32 // of leaves, in the order of their making
+	number uint32        // of leaves, in the order of their making
+	ids    uint32        // of strings so far; the writer's
+	uses   atomic.Uint32 // bit n: structure n is used
 
-	strings  table[postings]
-	exact    table[postings] // numbers, by floatBytes
-	inexact  table[postings] // numbers, by their text
-	words    [3]list[posting]
-	ips      table[postings] // by addressBytes
-	networks networks
+	strings table[textKey, postings]   // all that rules name, so that each has an id
+	exact   table[numberKey, postings] // numbers, by the bits of their float64
+	inexact table[textKey, postings]   // numbers, by their text
+	words   [3]list[posting]
+	ips     table[textKey, postings] // by addressBytes
 
+	networks                   networks
 	prefixes, suffixes         affixes
-	folded                     table[postings] // equals-ignore-case, in lower case
-	foldPrefixes, foldSuffixes affixes         // likewise
-	grams                      grams
+	folded                     table[textKey, postings] // equals-ignore-case, in lower case
+	foldPrefixes, foldSuffixes affixes                  // likewise
+	grams                      table[numberKey, postings]
 	ranges                     ranges
 	any                        list[posting] // what every value wakes, since nothing better is known
 }
 
+// The structures of a leaf, as bits of its uses.
+const (
+	usesStrings = 1 << iota
+	usesExact
+	usesInexact
+	usesAddresses // ips and networks
+	usesPrefixes
+	usesSuffixes
+	usesFolds // all three
+	usesGrams
+	usesRanges
+	usesAny
+)
+
+// use marks a structure as used, once it is. One writer at a time.
+func (l *leaf) use(structure uint32) { l.uses.Store(l.uses.Load() | structure) }
+
 // postings are those that wait for one value. Most often it is one.
 type postings struct {
-	first posting // there from the beginning
-	rest  list[posting]
-	pairs atomic.Pointer[pairs]
+	first posting // there from the beginning; rule noRule: none
+	id    uint32  // of a string: its number at the leaf, from 1 on
+	more  atomic.Pointer[morePostings]
 }
 
-// pairs are postings whose guards want a string at one path, by the hash of the string:
-// a value that wakes a thousand rules of a hundred sources looks at those of its source.
+type morePostings struct {
+	rest  list[posting]
+	pairs atomic.Pointer[pairs]
+	total int // the writer's
+}
+
+// pairs are postings whose guards want a string at one path, by its id: a value that
+// wakes a thousand rules of a hundred sources looks at those of its source.
 //
 // Optimization: BenchmarkMixed prices it.
 type pairs struct {
-	slot   uint32
-	byHash table[list[posting]] // by pairKey
-}
-
-func pairKey(hash uint64) (key [8]byte) {
-	binary.LittleEndian.PutUint64(key[:], hash)
-	return key
+	slot uint32
+	byID table[numberKey, list[posting]]
 }
 
 // add lets one more wait.
 func (p *postings) add(n posting) {
-	all := p.pairs.Load()
-	if n.op != sameHash || all != nil && all.slot != n.slot {
-		p.rest.add(n)
+	m := p.more.Load()
+	if m == nil {
+		m = &morePostings{}
+		defer p.more.Store(m)
+	}
+	m.total++
+	all := m.pairs.Load()
+	if n.op != sameText || all != nil && all.slot != n.slot {
+		m.rest.add(n)
 		return
 	}
 	if all == nil {
 		all = &pairs{slot: n.slot}
-		defer p.pairs.Store(all)
+		defer m.pairs.Store(all)
 	}
-	key := pairKey(n.a)
-	e := all.byHash.get(hash(key[:]), key[:])
+	id := numberKey(uint32(n.a))
+	e := all.byID.find(id)
 	if e == nil {
-		e = &entry[list[posting]]{key: string(key[:])}
+		e = &entry[numberKey, list[posting]]{key: id}
 		e.value.add(n)
-		all.byHash.insert(e)
+		all.byID.insert(e)
 		return
 	}
 	e.value.add(n)
 }
 
-// count is how many others than p, which is not there yet, a value wakes that wakes p.
-func (p *postings) count(n posting) int {
-	count := 1 + len(p.rest.load())
-	if all := p.pairs.Load(); n.op == sameHash && all != nil && all.slot == n.slot {
-		key := pairKey(n.a)
-		if e := all.byHash.get(hash(key[:]), key[:]); e != nil {
+// count is how many a value wakes that wakes n, which is not there yet; total is how
+// many wait.
+func (p *postings) count(n posting) (count, total int) {
+	if p.first.rule != noRule {
+		count = 1
+	}
+	total = count
+	m := p.more.Load()
+	if m == nil {
+		return count, total
+	}
+	count += len(m.rest.load())
+	if all := m.pairs.Load(); n.op == sameText && all != nil && all.slot == n.slot {
+		if e := all.byID.find(numberKey(uint32(n.a))); e != nil {
 			count += len(e.value.load())
 		}
 	}
-	return count
+	return count, total + m.total
 }
 
 // Costs of waiting: about the number of rules that a value wakes in vain.
@@ -92,20 +126,54 @@ const (
 	costNoGuard = 8  // times as much, if no other field is a guard: then a rule that is waked must be looked at
 )
 
-func addPosting(t *table[postings], key string, p posting) {
+func addPosting[K tableKey](t *table[K, postings], key K, p posting) {
 	if e := t.find(key); e != nil {
 		e.value.add(p)
 		return
 	}
-	t.insert(&entry[postings]{key: key, value: postings{first: p}})
+	e := &entry[K, postings]{key: key}
+	e.value.first = p
+	t.insert(e)
 }
 
 // countPostings is how many a value wakes that wakes p, if p waits in t for key.
-func countPostings(t *table[postings], key string, p posting) int {
+func countPostings[K tableKey](t *table[K, postings], key K, p posting) int {
 	if e := t.find(key); e != nil {
-		return e.value.count(p)
+		count, _ := e.value.count(p)
+		return count
 	}
 	return 0
+}
+
+// addString lets p wait for a string.
+func (l *leaf) addString(text string, p posting) {
+	if e := l.strings.find(textKey(text)); e != nil {
+		e.value.add(p)
+		return
+	}
+	l.newString(text, p)
+}
+
+// newString puts in a string that is not there, with the first that waits for it, and
+// returns its id.
+func (l *leaf) newString(text string, first posting) uint32 {
+	l.ids++
+	e := &entry[textKey, postings]{key: textKey(text)}
+	e.value.first, e.value.id = first, l.ids
+	l.strings.insert(e)
+	l.use(usesStrings)
+	return l.ids
+}
+
+// id returns the id of a string, or 0. With make it has one in any case.
+func (l *leaf) id(text string, make bool) uint32 {
+	if e := l.strings.find(textKey(text)); e != nil {
+		return e.value.id
+	}
+	if !make {
+		return 0
+	}
+	return l.newString(text, posting{rule: noRule})
 }
 
 // cost is what it costs to let p wait for the values v.
@@ -119,33 +187,29 @@ func (l *leaf) cost(v *values, p posting) (n int) {
 	return n
 }
 
-func (l *leaf) literalTable(k kind) *table[postings] {
-	switch k {
-	case str:
-		return &l.strings
-	case exactNumber:
-		return &l.exact
-	case number:
-		return &l.inexact
-	case address:
-		return &l.ips
-	}
-	return nil
-}
-
 func (l *leaf) literalCount(v literal, p posting) int {
-	if t := l.literalTable(v.kind); t != nil {
-		return countPostings(t, v.text, p)
+	switch v.kind {
+	case str:
+		return countPostings(&l.strings, textKey(v.text), p)
+	case exactNumber:
+		return countPostings(&l.exact, floatKey(v.text), p)
+	case number:
+		return countPostings(&l.inexact, textKey(v.text), p)
+	case address:
+		return countPostings(&l.ips, textKey(v.text), p)
 	}
 	return len(l.words[v.kind-boolTrue].load())
 }
 
+// floatKey returns the key for floatBytes.
+func floatKey(text string) numberKey { return numberKey(binary.BigEndian.Uint64([]byte(text))) }
+
 func (l *leaf) testCost(t test, p posting) int {
 	switch t := t.(type) {
 	case prefix:
-		return costAffix + countPostings(&l.prefixes.table, string(t), p)
+		return costAffix + countPostings(&l.prefixes.table, textKey(t), p)
 	case suffix:
-		return costAffix + countPostings(&l.suffixes.table, string(t), p)
+		return costAffix + countPostings(&l.suffixes.table, textKey(t), p)
 	case equalsFold:
 		if isASCII(string(t)) {
 			return costAffix + countPostings(&l.folded, lower(string(t)), p)
@@ -159,8 +223,8 @@ func (l *leaf) testCost(t test, p posting) int {
 			return costAffix + countPostings(&l.foldSuffixes.table, lower(string(t)), p)
 		}
 	case wildcard:
-		if t, key := l.wildcardAccess(t, p); t != nil {
-			return costAffix + countPostings(t, key, p)
+		if a := l.wildcardAccess(t, p); a.kind != 0 {
+			return costAffix + a.count
 		}
 	case cidr:
 		return costAffix + countPostings(&l.networks.table, networkKey(t.Prefix), p)
@@ -173,90 +237,126 @@ func (l *leaf) testCost(t test, p posting) int {
 // wait lets p wait for each of the values v.
 func (l *leaf) wait(v *values, p posting) {
 	for _, literal := range v.literals() {
-		if t := l.literalTable(literal.kind); t != nil {
-			addPosting(t, literal.text, p)
-		} else {
+		switch literal.kind {
+		case str:
+			l.addString(literal.text, p)
+		case exactNumber:
+			addPosting(&l.exact, floatKey(literal.text), p)
+			l.use(usesExact)
+		case number:
+			addPosting(&l.inexact, textKey(literal.text), p)
+			l.use(usesInexact)
+		case address:
+			addPosting(&l.ips, textKey(literal.text), p)
+			l.use(usesAddresses)
+		default:
 			l.words[literal.kind-boolTrue].add(p)
 		}
 	}
 	for _, t := range v.tests() {
-		if !l.waitFor(t, p) {
+		structure := l.waitFor(t, p)
+		if structure == usesAny {
 			l.any.add(p)
 		}
+		l.use(structure)
 	}
 }
 
-// waitFor lets p wait for t, and reports false if only any value will do.
-func (l *leaf) waitFor(t test, p posting) bool {
+// waitFor lets p wait for t and returns where: usesAny if only any value will do, which
+// is left to the caller.
+func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 	switch t := t.(type) {
 	case prefix:
-		l.prefixes.add(string(t), p)
+		l.prefixes.add(textKey(t), p)
+		return usesPrefixes
 	case suffix:
-		l.suffixes.add(string(t), p)
+		l.suffixes.add(textKey(t), p)
+		return usesSuffixes
 	case equalsFold:
-		if !isASCII(string(t)) {
-			return false
+		if isASCII(string(t)) {
+			addPosting(&l.folded, lower(string(t)), p)
+			return usesFolds
 		}
-		addPosting(&l.folded, lower(string(t)), p)
 	case prefixFold:
-		if !isASCII(string(t)) {
-			return false
+		if isASCII(string(t)) {
+			l.foldPrefixes.add(lower(string(t)), p)
+			return usesFolds
 		}
-		l.foldPrefixes.add(lower(string(t)), p)
 	case suffixFold:
-		if !isASCII(string(t)) {
-			return false
+		if isASCII(string(t)) {
+			l.foldSuffixes.add(lower(string(t)), p)
+			return usesFolds
 		}
-		l.foldSuffixes.add(lower(string(t)), p)
 	case wildcard:
 		return l.waitForWildcard(t, p)
 	case cidr:
 		l.networks.add(t.Prefix, p)
+		return usesAddresses
 	case numeric:
 		l.ranges.add(t, p)
-	default:
-		return false
+		return usesRanges
 	}
-	return true
+	return usesAny
+}
+
+// A wildcardAccess is what a wildcard waits for.
+type wildcardAccess struct {
+	kind         uint32 // of structure; 0: there is nothing to wait for
+	text         string
+	count, total int
 }
 
 // wildcardAccess returns what a wildcard waits for: the whole text if it has no star;
-// else a prefix, a suffix, or a few bytes anywhere, whichever the fewest wait for. It
-// returns nil if there is nothing to wait for.
-func (l *leaf) wildcardAccess(w wildcard, p posting) (best *table[postings], key string) {
+// else a prefix, a suffix, or a few bytes anywhere, whichever the fewest wait for.
+func (l *leaf) wildcardAccess(w wildcard, p posting) (best wildcardAccess) {
 	last := len(w.parts) - 1
 	if last == 0 {
-		return &l.strings, w.parts[0]
+		return wildcardAccess{kind: usesStrings, text: w.parts[0], count: countPostings(&l.strings, textKey(w.parts[0]), p)}
 	}
-	bestCount := 0
-	consider := func(t *table[postings], k string) {
-		if n := countPostings(t, k, p); k != "" && (best == nil || n < bestCount || n == bestCount && len(k) > len(key)) {
-			best, key, bestCount = t, k, n
+	consider := func(kind uint32, text string, e *postings) {
+		if text == "" {
+			return
+		}
+		a := wildcardAccess{kind: kind, text: text}
+		if e != nil {
+			a.count, a.total = e.count(p)
+		}
+		if best.kind == 0 || cmp.Or(cmp.Compare(a.count, best.count), cmp.Compare(a.total, best.total), cmp.Compare(len(best.text), len(text))) < 0 {
+			best = a
 		}
 	}
-	consider(&l.prefixes.table, w.parts[0])
-	consider(&l.suffixes.table, w.parts[last])
+	consider(usesPrefixes, w.parts[0], postingsOf(&l.prefixes.table, textKey(w.parts[0])))
+	consider(usesSuffixes, w.parts[last], postingsOf(&l.suffixes.table, textKey(w.parts[last])))
 	for _, part := range w.parts[1:last] {
 		for i := 0; i+gramSize <= len(part) && i < maxGrams; i++ {
-			consider(&l.grams.table, part[i:i+gramSize])
+			consider(usesGrams, part[i:i+gramSize], postingsOf(&l.grams, gramKey(part[i:])))
 		}
 	}
-	return best, key
+	return best
 }
 
-func (l *leaf) waitForWildcard(w wildcard, p posting) bool {
-	t, key := l.wildcardAccess(w, p)
-	switch t {
-	case nil:
-		return false
-	case &l.prefixes.table:
-		l.prefixes.add(key, p)
-	case &l.suffixes.table:
-		l.suffixes.add(key, p)
-	default:
-		addPosting(t, key, p)
+func postingsOf[K tableKey](t *table[K, postings], key K) *postings {
+	if e := t.find(key); e != nil {
+		return &e.value
 	}
-	return true
+	return nil
+}
+
+func (l *leaf) waitForWildcard(w wildcard, p posting) (structure uint32) {
+	a := l.wildcardAccess(w, p)
+	switch a.kind {
+	case 0:
+		return usesAny
+	case usesStrings:
+		l.addString(a.text, p)
+	case usesPrefixes:
+		l.prefixes.add(textKey(a.text), p)
+	case usesSuffixes:
+		l.suffixes.add(textKey(a.text), p)
+	case usesGrams:
+		addPosting(&l.grams, gramKey(a.text), p)
+	}
+	return a.kind
 }
 
 func isASCII(s string) bool {
@@ -269,10 +369,11 @@ func isASCII(s string) bool {
 }
 
 // lower is strings.ToLower for the letters of ASCII alone.
-func lower(s string) string { return string(appendLower(nil, []byte(s))) }
+func lower(s string) textKey { return textKey(appendLower(nil, s)) }
 
-func appendLower(dst, text []byte) []byte {
-	for _, c := range text {
+func appendLower(dst []byte, text string) []byte {
+	for i := range len(text) {
+		c := text[i]
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}
@@ -284,35 +385,37 @@ func appendLower(dst, text []byte) []byte {
 // affixes are prefixes, or suffixes: a table of them and the lengths there are. A
 // value is looked up once for each length.
 type affixes struct {
-	table   table[postings]
+	table   table[textKey, postings]
 	lengths list[int]
 }
 
-func (a *affixes) add(affix string, p posting) {
+func (a *affixes) add(affix textKey, p posting) {
 	if !slices.Contains(a.lengths.load(), len(affix)) {
 		defer a.lengths.add(len(affix)) // the table comes first: a length finds something
 	}
 	addPosting(&a.table, affix, p)
 }
 
-// grams find parts of texts by a few of their bytes, which are looked up at each place
+// Grams find parts of texts by a few of their bytes, which are looked up at each place
 // of a value.
-type grams struct{ table table[postings] }
-
 const (
 	gramSize = 4
 	maxGrams = 64 // of a part that are considered
 )
 
+func gramKey(text string) numberKey {
+	return numberKey(text[0]) | numberKey(text[1])<<8 | numberKey(text[2])<<16 | numberKey(text[3])<<24
+}
+
 // networks are those of cidr: a table by their bits and the lengths there are.
 type networks struct {
-	table   table[postings]
+	table   table[textKey, postings]
 	lengths list[int] // bits; of IPv6 negative
 }
 
-func networkKey(p netip.Prefix) string {
+func networkKey(p netip.Prefix) textKey {
 	b := p.Addr().As16()
-	return string(append(addressBytes(p.Addr(), &b), byte(p.Bits())))
+	return textKey(append(addressBytes(p.Addr(), &b), byte(p.Bits())))
 }
 
 func (n *networks) add(p netip.Prefix, posting posting) {

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
@@ -37,15 +36,17 @@ func (w *walker) newTree(n *pathNode, parent int32) int32 {
 	return i
 }
 
-// array reads the array at i, which takes the slot s of n.
+// array reads the array at i, which takes the slot s of n. What rules ask for at n and
+// below is found then, or will not be.
 func (w *walker) array(n *pathNode, s *slot, i, depth int) (int, *jsonwalk.SyntaxError) {
 	s.array = w.newTree(n, 0)
 	w.sc.tree[s.array].array = true
 	end, err := w.elements(s.array, i, depth)
-	if l := n.leaf.Load(); l != nil {
-		w.saw(l)
+	for _, leaf := range n.leaves.load() {
+		if leaf < w.leaves {
+			w.remaining--
+		}
 	}
-	w.arrays = w.arrays || n.kids.slots.Load() != nil
 	return end, err
 }
 
@@ -77,8 +78,8 @@ func (w *walker) treeValue(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	switch w.data[i] {
 	case '{':
 		n.claimed = true
-		if n.node.kids.slots.Load() != nil {
-			return w.members(t, i, depth)
+		if n.node.kids.used() {
+			return w.object(n.node, t, i, depth)
 		}
 	case '[':
 		if !n.claimed {
@@ -94,59 +95,16 @@ func (w *walker) treeValue(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	return w.pass(i, depth)
 }
 
-// members reads the members of the object at i, which is tree node t.
-func (w *walker) members(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
-	if depth >= w.limit {
-		return i, jsonwalk.ErrorDepth(i, w.limit)
-	}
-	data, n := w.data, w.sc.tree[t].node
-	i, more := jsonwalk.Open(data, i, '}')
-	for more { // the twin of walker.object's loop
-		end, head, plain, err := jsonwalk.Key(data, i)
-		if err != nil {
-			return end, err
-		}
-		kid := int32(0)
-		if !plain {
-			kid = w.treeFind(t, data[i+1:end-1])
-		} else if node := n.kid(head, data[i+1:end-1]); node != nil {
-			kid = w.treeKid(t, node)
-		}
-		if end+1 < len(data) && data[end] == ':' && data[end+1] > ' ' {
-			i = end + 1
-		} else if i, err = jsonwalk.Colon(data, end); err != nil {
-			return i, err
-		}
-		if kid != 0 {
-			i, err = w.treeValue(kid, i, depth+1)
-		} else {
-			i, err = w.pass(i, depth+1)
-		}
-		if err != nil {
-			return i, err
-		}
-		if i+1 < len(data) && data[i] == ',' && data[i+1] == '"' {
-			i++
-		} else if i, more, err = jsonwalk.Next(data, i, '}'); err != nil {
-			return i, err
-		}
-	}
-	return i, nil
-}
-
 // treeFind is find for a tree node: it returns the one that a key with dots or escapes
 // leads to, made if need be, or 0.
-func (w *walker) treeFind(t int32, key []byte) int32 {
-	if bytes.IndexByte(key, '\\') >= 0 {
-		key = w.unquote(key)
-	}
-	for {
-		step, rest, dotted := bytes.Cut(key, []byte("."))
-		e := w.sc.tree[t].node.kids.get(hash(step), step)
-		if e == nil {
+func (w *walker) treeFind(t int32, text []byte) int32 {
+	for key := w.unquoted(text); ; {
+		step, rest, dotted := strings.Cut(key, ".")
+		n := w.sc.tree[t].node.kid(step)
+		if n == nil {
 			return 0
 		}
-		if t = w.treeKid(t, e.value); !dotted {
+		if t = w.treeMember(t, n); !dotted {
 			return t
 		}
 		if w.sc.tree[t].array {
@@ -157,12 +115,17 @@ func (w *walker) treeFind(t int32, key []byte) int32 {
 	}
 }
 
-// treeKid returns the member of t at n, made if need be.
-func (w *walker) treeKid(t int32, n *pathNode) int32 {
-	if k := w.sc.treeKid(t, n); k != 0 {
-		return k
+// treeMember returns the member of t at n, made if need be. An object's members are read
+// before those of another object at its path: so if t has one at n, it is the last.
+func (w *walker) treeMember(t int32, n *pathNode) int32 {
+	s := w.sc.claim(n)
+	if s == nil { // newer than the match, and so nothing that it needs
+		return w.newTree(n, t)
 	}
-	return w.newTree(n, t)
+	if s.parent != t {
+		s.parent, s.member = t, w.newTree(n, t)
+	}
+	return s.member
 }
 
 func (sc *scratch) treeKid(t int32, n *pathNode) int32 {
@@ -193,7 +156,7 @@ func (x *index) stepsOf(r *rule) *nodeStep {
 		s := root
 		s.last = i // indexes ascend
 		for key := range strings.SplitSeq(f.path.Value(), ".") {
-			s = s.kid(s.node.kids.find(key).value)
+			s = s.kid(s.node.kid(key))
 			s.last = i
 		}
 		s.field = i
@@ -233,7 +196,7 @@ func (sc *scratch) holds(r *rule, s *nodeStep, t int32, from int, found bool) bo
 	switch t {
 	case nowhere:
 	case outside:
-		if slot := sc.slotOf(s.node); slot != nil && slot.stamp == sc.stamp {
+		if slot := sc.claim(s.node); slot != nil {
 			if slot.array != 0 {
 				return sc.holdsInArray(r, s, slot.array, from, found)
 			}

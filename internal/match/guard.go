@@ -1,14 +1,10 @@
 package match
 
-import (
-	"encoding/binary"
-	"hash/maphash"
-	"math"
-)
+import "math"
 
-// A posting is a rule that waits for a value, with a guard: a test of one more field,
-// for which neither the rule nor its pattern has to be looked at. Most rules that a
-// common value wakes end here.
+// A posting is a rule that waits for a value, with a guard: a test of one or two more
+// fields, for which neither the rule nor its pattern has to be looked at. Most rules
+// that a common value wakes end here, and most that match are decided here.
 //
 // Optimization: 32 bytes side by side instead of a chain of pointers.
 // BenchmarkMixed/rules=100000 prices it.
@@ -21,93 +17,125 @@ type posting struct {
 	a, b      uint64 // of op
 }
 
+// noRule is the number of no rule.
+const noRule = math.MaxUint32
+
 type guardOp uint8
 
 const (
-	noGuard  guardOp = iota
-	between          // a number from a to b, the bits of float64s
-	sameHash         // a string whose hash is a; no certainty if it is
-	notHash          // a value; if a string none of whose 32-bit hashes are in a and b; no certainty if it is
-	hasGrams         // a string that has the grams of a, a gramMask; no certainty if it has
+	noGuard   guardOp = iota
+	between           // a number from a to b, the bits of float64s
+	sameText          // the string whose id is the low half of a; if b is not 0, also at slot b>>32 the one of its low half
+	otherText         // a value; if a string none of those whose ids are the halves of a and b
+	hasGrams          // a string that has the grams of a, a gramMask; no certainty if it has
 )
 
-// posting returns what waits for the field access of r.
-func (r *rule) posting(access int) posting {
+// posting returns what waits for the field access of r. With final, strings that guards
+// want get ids.
+func (r *rule) posting(access int, final bool) posting {
 	p := posting{rule: r.number, key: r.key, tied: r.tied}
+	covered := 0 // fields whose holding is certain if the guard passes
 	for i := range r.conj.fields {
-		if i != access && p.op < between {
-			p.guardBy(r.conj.fields[i].values, r.nodes[i].slot)
+		if i == access {
+			continue
+		}
+		v, n := r.conj.fields[i].values, r.nodes[i]
+		switch text, one := v.text(); {
+		case one && p.op == sameText && p.b == 0:
+			p.b = uint64(n.slot)<<32 | uint64(n.leaf.Load().id(text, final))
+			covered++
+		case one && p.op != sameText:
+			p.op, p.slot, p.a, p.b = sameText, n.slot, uint64(n.leaf.Load().id(text, final)), 0
+			covered = 1
+		case p.op == noGuard && p.guardBy(v, n, final):
+			covered = 1
 		}
 	}
-	covered := 1
-	if p.op != noGuard {
+	own := r.conj.fields[access].values
+	if own.wakesSurely() {
+		covered++
+	} else if p.op == noGuard && p.guardBy(own, r.nodes[access], final) && p.op == otherText {
 		covered++
 	}
-	p.complete = covered == len(r.conj.fields) && r.conj.fields[access].values.wakesSurely()
+	p.complete = covered == len(r.conj.fields) && p.op != hasGrams
 	return p
 }
 
-// guardBy makes v, the values of the field with that slot, the guard if it can be.
-func (p *posting) guardBy(v *values, slot uint32) {
-	switch {
-	case v.absent():
-		return
-	case len(v.literals()) == 1 && len(v.tests()) == 0 && v.literals()[0].kind == str:
-		p.op, p.a = sameHash, maphash.String(seed, v.literals()[0].text)
-	case len(v.literals()) == 0 && len(v.tests()) == 1:
-		switch t := v.tests()[0].(type) {
-		case numeric:
-			low, high := t.bounds()
-			p.op, p.a, p.b = between, math.Float64bits(low), math.Float64bits(high)
-		case anythingBut:
-			if !p.guardByExclusion(&t.excluded) {
-				return
-			}
-		case prefix:
-			p.a = gramMask(0, []byte(t))
-		case suffix:
-			p.a = gramMask(0, []byte(t))
-		case wildcard:
-			p.a = 0
-			for _, part := range t.parts {
-				p.a = gramMask(p.a, []byte(part))
-			}
-		default:
-			return
-		}
-		if p.op < between {
-			if p.a == 0 { // too short
-				return
-			}
-			p.op = hasGrams
-		}
-	default:
-		return
+// text returns the one string that v admits, if it is that.
+func (v *values) text() (text string, one bool) {
+	if v.more != nil && (v.more.absent || len(v.more.tests) > 0 || len(v.more.literals) != 1) {
+		return "", false
 	}
-	p.slot = slot
+	l := v.literals()[0]
+	return l.text, l.kind == str
 }
 
-func (p *posting) guardByExclusion(excluded *values) bool {
+// guardBy makes v, the values of the field at n, the guard if it can be one.
+func (p *posting) guardBy(v *values, n *pathNode, final bool) bool {
+	if v.absent() || len(v.literals()) > 0 || len(v.tests()) != 1 {
+		return false
+	}
+	op, mask := hasGrams, uint64(0)
+	switch t := v.tests()[0].(type) {
+	case numeric:
+		low, high := t.bounds()
+		op, p.a, p.b = between, math.Float64bits(low), math.Float64bits(high)
+	case anythingBut:
+		if !p.guardByExclusion(&t.excluded, n.leaf.Load(), final) {
+			return false
+		}
+		op = otherText
+	case prefix:
+		mask = gramMask(0, string(t))
+	case suffix:
+		mask = gramMask(0, string(t))
+	case wildcard:
+		for _, part := range t.parts {
+			mask = gramMask(mask, part)
+		}
+	}
+	if op == hasGrams {
+		if mask == 0 { // too short, or of another kind
+			return false
+		}
+		p.a = mask
+	}
+	p.op, p.slot = op, n.slot
+	return true
+}
+
+func (p *posting) guardByExclusion(excluded *values, l *leaf, final bool) bool {
 	if len(excluded.tests()) > 0 || len(excluded.literals()) > 4 {
 		return false
 	}
-	var hashes [4]uint32
-	for i := range hashes {
-		l := excluded.literals()[min(i, len(excluded.literals())-1)]
-		if l.kind != str {
+	var ids [4]uint64
+	for i, l1 := range excluded.literals() {
+		if l1.kind != str {
 			return false
 		}
-		hashes[i] = uint32(maphash.String(seed, l.text))
+		ids[i] = uint64(l.id(l1.text, final))
 	}
-	p.op, p.a, p.b = notHash, uint64(hashes[0])<<32|uint64(hashes[1]), uint64(hashes[2])<<32|uint64(hashes[3])
+	p.a, p.b = ids[0]|ids[1]<<32, ids[2]|ids[3]<<32
 	return true
 }
 
 // wakesSurely reports whether each value that wakes a rule that waits for v is one of v.
 func (v *values) wakesSurely() bool {
 	for _, t := range v.tests() {
-		switch t.(type) {
-		case prefix, suffix, exists:
+		switch t := t.(type) {
+		case prefix, suffix, exists, numeric, cidr:
+		case equalsFold:
+			if !isASCII(string(t)) {
+				return false
+			}
+		case prefixFold:
+			if !isASCII(string(t)) {
+				return false
+			}
+		case suffixFold:
+			if !isASCII(string(t)) {
+				return false
+			}
 		default:
 			return false
 		}
@@ -133,9 +161,9 @@ func (n numeric) bounds() (low, high float64) {
 
 // gramMask adds a bit for each four bytes in a row of text to mask. A text that holds
 // another has all its bits.
-func gramMask(mask uint64, text []byte) uint64 {
-	for i := 0; i+4 <= len(text); i++ {
-		mask |= 1 << (binary.LittleEndian.Uint32(text[i:]) * 0x9e3779b1 >> 26)
+func gramMask(mask uint64, text string) uint64 {
+	for i := 0; i+gramSize <= len(text); i++ {
+		mask |= 1 << (uint32(gramKey(text[i:])) * 0x9e3779b1 >> 26)
 	}
 	return mask
 }
@@ -149,46 +177,72 @@ const (
 	passes
 )
 
-// guard asks p's guard. There are no arrays.
+// guard asks p's guard. A field that is not found outside of arrays may be inside of one.
 func (sc *scratch) guard(p *posting) verdict {
-	if p.op == noGuard {
-		return passes
+	v := sc.leafAt(p.slot)
+	if v == nil {
+		return sc.unlessArrays(fails)
 	}
-	s := &sc.slots[p.slot]
-	if s.stamp != sc.stamp || s.leaf.kind == none {
-		return fails
-	}
-	v := &s.leaf
 	switch p.op {
-	case between:
-		if v.kind != number {
-			return fails
-		}
-		a, b := math.Float64frombits(p.a), math.Float64frombits(p.b)
-		if low, high := v.around(); high < a || low > b {
-			return fails
-		}
-		if f := v.parse(); f < a || f > b || !v.isExact() {
-			return fails
-		}
+	case noGuard:
 		return passes
-	case sameHash:
-		if v.kind != str || v.hash() != p.a {
+	case between:
+		return v.between(math.Float64frombits(p.a), math.Float64frombits(p.b))
+	case sameText:
+		if v.id != uint32(p.a) || v.kind != str {
 			return fails
 		}
-		return perhaps
+		if p.b == 0 {
+			return passes
+		}
+		if v = sc.leafAt(uint32(p.b >> 32)); v == nil {
+			return sc.unlessArrays(fails)
+		}
+		if v.id != uint32(p.b) || v.kind != str {
+			return fails
+		}
+	case otherText:
+		if id := v.id; v.kind == str && id != 0 && (id == uint32(p.a) || id == uint32(p.a>>32) || id == uint32(p.b) || id == uint32(p.b>>32)) {
+			return fails
+		}
 	case hasGrams:
 		if v.kind != str || v.gramMask()&p.a != p.a {
 			return fails
 		}
 		return perhaps
-	default:
-		if v.kind != str {
-			return passes
-		}
-		if h := uint32(v.hash()); h == uint32(p.a) || h == uint32(p.a>>32) || h == uint32(p.b) || h == uint32(p.b>>32) {
-			return perhaps
-		}
-		return passes
 	}
+	return passes
+}
+
+// leafAt returns what the event holds at a path outside of arrays, or nil.
+func (sc *scratch) leafAt(slot uint32) *value {
+	if slot >= sc.view.nodes {
+		return nil
+	}
+	if s := &sc.slots[slot]; s.stamp == sc.stamp && s.leaf.kind != none {
+		return &s.leaf
+	}
+	return nil
+}
+
+// unlessArrays is v if the event has no arrays at paths that rules name.
+func (sc *scratch) unlessArrays(v verdict) verdict {
+	if len(sc.tree) > 1 {
+		return perhaps
+	}
+	return v
+}
+
+// between reports whether v is an exact number from a to b.
+func (v *value) between(a, b float64) verdict {
+	if v.kind != number {
+		return fails
+	}
+	if low, high := v.around(); high < a || low > b {
+		return fails
+	}
+	if f := v.parse(); f < a || f > b || !v.isExact() {
+		return fails
+	}
+	return passes
 }

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-
-	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 // An index finds the rules that an event matches. One goroutine at a time may change
@@ -47,36 +45,17 @@ func (v *view) sees(rule uint32) bool {
 
 // A pathNode is a node of the trie of paths.
 type pathNode struct {
-	path string // keys from the top, joined with dots
-	slot uint32 // number of the node, in the order of their making
-	leaf atomic.Pointer[leaf]
-	kids table[*pathNode]
-	few  list[fewKid] // the same, while they are few
+	path   string // keys from the top, joined with dots
+	slot   uint32 // number of the node, in the order of their making
+	leaf   atomic.Pointer[leaf]
+	leaves list[uint32] // numbers of the leaves here and below
+	kids   table[textKey, *pathNode]
 }
 
-// A fewKid is a node with its key in a form that is quick to compare.
-type fewKid struct {
-	head uint64 // as jsonwalk.Key has it
-	key  string
-	node *pathNode
-}
-
-// fewKids is how many there are of them at most. Beyond, the table is quicker.
-const fewKids = 6
-
-// kid returns the node for a plain key below n, or nil.
-func (n *pathNode) kid(head uint64, key []byte) *pathNode {
-	few := n.few.load()
-	if len(few) > fewKids {
-		if e := n.kids.get(hash(key), key); e != nil {
-			return e.value
-		}
-		return nil
-	}
-	for i := range few {
-		if k := &few[i]; k.head == head && len(k.key) == len(key) && (len(key) <= 8 || k.key == string(key)) {
-			return k.node
-		}
+// kid returns the node for a key below n, or nil.
+func (n *pathNode) kid(key string) *pathNode {
+	if e := n.kids.find(textKey(key)); e != nil {
+		return e.value
 	}
 	return nil
 }
@@ -128,6 +107,22 @@ func (x *index) publish(keys int, dead []uint32) {
 
 // leafNode returns the node of a field's path, with a leaf.
 func (x *index) leafNode(path string) *pathNode {
+	n := x.node(path)
+	if n.leaf.Load() == nil {
+		n.leaf.Store(&leaf{number: x.leaves})
+		n.leaves.add(x.leaves)
+		for i := range len(path) {
+			if path[i] == '.' {
+				x.node(path[:i]).leaves.add(x.leaves)
+			}
+		}
+		x.leaves++
+	}
+	return n
+}
+
+// node returns the node of a path.
+func (x *index) node(path string) *pathNode {
 	n := &x.top
 	for end := 0; end <= len(path); end++ {
 		k := strings.IndexByte(path[end:], '.')
@@ -137,23 +132,16 @@ func (x *index) leafNode(path string) *pathNode {
 		n = x.kidNode(n, path[end:end+k], path[:end+k])
 		end += k
 	}
-	if n.leaf.Load() == nil {
-		n.leaf.Store(&leaf{number: x.leaves})
-		x.leaves++
-	}
 	return n
 }
 
 func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
-	if e := n.kids.get(hash([]byte(key)), []byte(key)); e != nil {
+	if e := n.kids.find(textKey(key)); e != nil {
 		return e.value
 	}
 	kid := &pathNode{path: path, slot: x.nodes}
 	x.nodes++
-	n.kids.insert(&entry[*pathNode]{key, kid})
-	if len(n.few.load()) <= fewKids { // one more says that there are too many
-		n.few.add(fewKid{jsonwalk.Head(key), key, kid})
-	}
+	n.kids.insert(&entry[textKey, *pathNode]{textKey(key), kid})
 	return kid
 }
 
@@ -165,7 +153,7 @@ func (x *index) wait(r *rule) {
 		if v.absent() {
 			continue
 		}
-		p := r.posting(i)
+		p := r.posting(i, false)
 		cost := r.nodes[i].leaf.Load().cost(v, p)
 		if p.op == noGuard && len(r.nodes) > 1 {
 			cost *= costNoGuard
@@ -180,5 +168,5 @@ func (x *index) wait(r *rule) {
 	}
 	v := r.conj.fields[best].values
 	r.tied = r.tied || len(v.literals())+len(v.tests()) > 1
-	r.nodes[best].leaf.Load().wait(v, r.posting(best))
+	r.nodes[best].leaf.Load().wait(v, r.posting(best, true))
 }

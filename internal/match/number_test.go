@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// parseFloat agrees with strconv, around bounds it, and isExact with a comparison of
-// decimals, over numbers of all lengths.
+// Numbers of all lengths: a value's bounds, its float64 and whether it is exact agree
+// with strconv and with a comparison of decimals.
 func TestNumbers(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{"0", "-0", "-0.0", "0e99999999999", "1e400", "-1e400", "1e-400", "5e-324", "3e-324", "9007199254740993", "0.1", "123456789012345678.9", "18446744073709551616",
@@ -37,11 +38,18 @@ func TestNumbers(t *testing.T) {
 		if math.IsNaN(want) || text[0] == '+' || text == "-Inf" || text == "NaN" {
 			continue
 		}
-		got := parseFloat([]byte(text))
+		got := parseFloat(text)
 		require.Equal(t, want+0, got, text)
-		low, high := around([]byte(text))
+		exact := isExact(got, text)
+		var v value
+		end, d, jsonErr := jsonwalk.ParseNumber([]byte(text), 0)
+		require.Nil(t, jsonErr, text)
+		require.Equal(t, len(text), end)
+		v.setNumber(text, d)
+		low, high := v.around()
 		require.True(t, low <= want && want <= high, "%s: %v in [%v, %v]", text, want, low, high)
-		exact := isExact(got, []byte(text))
+		require.Equal(t, got, v.parse(), text)
+		require.Equal(t, exact, v.isExact(), text)
 		if math.Abs(want) > 1e-300 && err == nil { // the reference's exponents stay small
 			_, refExact := refNumber(text)
 			assert.Equal(t, refExact, exact, text)

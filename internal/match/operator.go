@@ -174,7 +174,7 @@ func compileCIDR(arg tree, at *place) (test, *Error) {
 	if n < 0 {
 		return nil, at.errorf(arg.offset, "Malformed CIDR, mask bits must not be negative")
 	}
-	addr, ok := parseIP([]byte(address))
+	addr, ok := parseIP(address)
 	if !ok {
 		return nil, at.errorf(arg.offset, "Nonstandard IP address: %s", address)
 	}
@@ -244,8 +244,8 @@ func compileBound(arg tree, i int, at *place) (op string, bound float64, err *Er
 	case arg.kids[i+1].kind != number:
 		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, "Value of %s must be numeric", op)
 	}
-	bound = parseFloat([]byte(arg.kids[i+1].text))
-	if !isExact(bound, []byte(arg.kids[i+1].text)) {
+	bound = parseFloat(arg.kids[i+1].text)
+	if !isExact(bound, arg.kids[i+1].text) {
 		return "", 0, at.index(i+1).errorf(arg.kids[i+1].offset, notExactReason, op, arg.kids[i+1].text)
 	}
 	return op, bound, nil
@@ -276,7 +276,7 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 			return nil, kidAt.errorf(kid.offset, anythingButValue)
 		case kid.kind != list[0].kind:
 			return nil, kidAt.errorf(kid.offset, anythingButMixed)
-		case kid.kind == number && !isExact(parseFloat([]byte(kid.text)), []byte(kid.text)):
+		case kid.kind == number && !isExact(parseFloat(kid.text), kid.text):
 			return nil, kidAt.errorf(kid.offset, notExactReason, "anything-but", kid.text)
 		}
 		m.addLiteral(kid)

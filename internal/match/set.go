@@ -10,7 +10,8 @@ import (
 // A Set matches an event against many patterns, each under a key. The zero value is
 // ready to use. Matching takes no lock and sees each change whole or not at all.
 type Set[K comparable] struct {
-	state atomic.Pointer[setState[K]]
+	state     atomic.Pointer[setState[K]]
+	scratches sync.Pool // of *scratch
 
 	mu     sync.Mutex // guards the fields below, and serializes changes of state's index
 	owners map[K]*owner
@@ -124,8 +125,11 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		x = st.index
 	}
 	v := x.view.Load() // first: what it covers is there when the rest is loaded
-	sc := scratches.Get().(*scratch)
-	defer scratches.Put(sc)
+	sc, _ := s.scratches.Get().(*scratch)
+	if sc == nil {
+		sc = &scratch{}
+	}
+	defer s.scratches.Put(sc)
 	sc.reset(v)
 	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
 	var err *jsonwalk.SyntaxError

@@ -2,35 +2,55 @@ package match
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"sync/atomic"
 )
 
-// A table is a hash table with strings for keys, for one writer and any number of
-// readers at a time. Readers take no lock; they see an entry once it is complete.
-// The zero value is empty.
+// A table is a hash table for one writer and any number of readers at a time. Readers
+// take no lock; they see an entry once it is complete. The zero value is empty.
 //
 // It is open addressing with linear probing. Entries are never removed: an index is
 // made anew when much of it is dead. At most 3/4 of the slots are taken, so that a
 // probe ends at an empty one.
-type table[V any] struct {
-	slots atomic.Pointer[[]atomic.Pointer[entry[V]]] // its length is a power of two
-	count int                                        // of entries; the writer's
+type table[K tableKey, V any] struct {
+	slots atomic.Pointer[[]atomic.Pointer[entry[K, V]]] // its length is a power of two
+	count int                                           // of entries; the writer's
 }
 
-type entry[V any] struct {
-	key   string
+type entry[K tableKey, V any] struct {
+	key   K
 	value V
 }
 
-var seed = maphash.MakeSeed()
+type tableKey interface {
+	comparable
+	hash() uint64
+}
 
-func hash(key []byte) uint64 { return maphash.Bytes(seed, key) }
+// The keys that tables have.
+type (
+	textKey   string
+	numberKey uint64
+)
+
+// Seeds of the hashes, drawn once: nobody outside knows which keys collide.
+var (
+	seed    = maphash.MakeSeed()
+	numSeed = maphash.String(seed, "numbers")
+)
+
+func (k textKey) hash() uint64 { return maphash.String(seed, string(k)) }
+
+func (k numberKey) hash() uint64 {
+	high, low := bits.Mul64(uint64(k)^numSeed, 0x9e3779b97f4a7c15)
+	return high ^ low
+}
 
 // used reports whether there is an entry.
-func (t *table[V]) used() bool { return t.slots.Load() != nil }
+func (t *table[K, V]) used() bool { return t.slots.Load() != nil }
 
-// get returns the entry of key, or nil. h is key's hash.
-func (t *table[V]) get(h uint64, key []byte) *entry[V] {
+// get returns the entry of key, whose hash is h, or nil.
+func (t *table[K, V]) get(h uint64, key K) *entry[K, V] {
 	slots := t.slots.Load()
 	if slots == nil {
 		return nil
@@ -38,17 +58,17 @@ func (t *table[V]) get(h uint64, key []byte) *entry[V] {
 	mask := uint64(len(*slots) - 1)
 	for i := h; ; i++ {
 		e := (*slots)[i&mask].Load()
-		if e == nil || e.key == string(key) {
+		if e == nil || e.key == key {
 			return e
 		}
 	}
 }
 
-// find is get for a key that is a string.
-func (t *table[V]) find(key string) *entry[V] { return t.get(maphash.String(seed, key), []byte(key)) }
+// find is get for those who do not have the hash.
+func (t *table[K, V]) find(key K) *entry[K, V] { return t.get(key.hash(), key) }
 
 // insert puts in an entry whose key the table does not have.
-func (t *table[V]) insert(e *entry[V]) {
+func (t *table[K, V]) insert(e *entry[K, V]) {
 	slots := t.slots.Load()
 	if slots == nil || 4*(t.count+1) > 3*len(*slots) {
 		slots = grown(slots)
@@ -59,12 +79,12 @@ func (t *table[V]) insert(e *entry[V]) {
 }
 
 // grown returns slots of twice the number with the same entries.
-func grown[V any](old *[]atomic.Pointer[entry[V]]) *[]atomic.Pointer[entry[V]] {
+func grown[K tableKey, V any](old *[]atomic.Pointer[entry[K, V]]) *[]atomic.Pointer[entry[K, V]] {
 	if old == nil {
-		slots := make([]atomic.Pointer[entry[V]], 2)
+		slots := make([]atomic.Pointer[entry[K, V]], 2)
 		return &slots
 	}
-	slots := make([]atomic.Pointer[entry[V]], 2*len(*old))
+	slots := make([]atomic.Pointer[entry[K, V]], 2*len(*old))
 	for i := range *old {
 		if e := (*old)[i].Load(); e != nil {
 			putSlot(slots, e)
@@ -73,9 +93,9 @@ func grown[V any](old *[]atomic.Pointer[entry[V]]) *[]atomic.Pointer[entry[V]] {
 	return &slots
 }
 
-func putSlot[V any](slots []atomic.Pointer[entry[V]], e *entry[V]) {
+func putSlot[K tableKey, V any](slots []atomic.Pointer[entry[K, V]], e *entry[K, V]) {
 	mask := uint64(len(slots) - 1)
-	for i := maphash.String(seed, e.key); ; i++ {
+	for i := e.key.hash(); ; i++ {
 		if slot := &slots[i&mask]; slot.Load() == nil {
 			slot.Store(e)
 			return
@@ -84,7 +104,7 @@ func putSlot[V any](slots []atomic.Pointer[entry[V]], e *entry[V]) {
 }
 
 // each calls f for each entry.
-func (t *table[V]) each(f func(*entry[V])) {
+func (t *table[K, V]) each(f func(*entry[K, V])) {
 	if slots := t.slots.Load(); slots != nil {
 		for i := range *slots {
 			if e := (*slots)[i].Load(); e != nil {

@@ -1,9 +1,11 @@
 package match
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,7 +43,7 @@ func (x *index) String() string {
 
 // collect enters all nodes below n by their slots.
 func (n *pathNode) collect(nodes map[uint32]*pathNode) {
-	n.kids.each(func(e *entry[*pathNode]) {
+	n.kids.each(func(e *entry[textKey, *pathNode]) {
 		nodes[e.value.slot] = e.value
 		e.value.collect(nodes)
 	})
@@ -49,20 +51,27 @@ func (n *pathNode) collect(nodes map[uint32]*pathNode) {
 
 func (l *leaf) lines(nodes map[uint32]*pathNode) (lines []string) {
 	add := func(value string, p posting) { lines = append(lines, value+": "+p.text(nodes)) }
+	addAll := func(what string, e *postings, key string) {
+		for _, p := range e.all() {
+			add(what+" "+key, p)
+		}
+	}
 	for _, t := range []struct {
 		what  string
-		table *table[postings]
+		table *table[textKey, postings]
 	}{
-		{"string", &l.strings}, {"exact number", &l.exact}, {"number", &l.inexact}, {"address", &l.ips}, {"network", &l.networks.table},
+		{"string", &l.strings}, {"inexact number", &l.inexact}, {"address", &l.ips}, {"network", &l.networks.table},
 		{"prefix", &l.prefixes.table}, {"suffix", &l.suffixes.table}, {"ignoring case", &l.folded}, {"prefix ignoring case", &l.foldPrefixes.table},
-		{"suffix ignoring case", &l.foldSuffixes.table}, {"part", &l.grams.table},
+		{"suffix ignoring case", &l.foldSuffixes.table},
 	} {
-		t.table.each(func(e *entry[postings]) {
-			for _, p := range e.value.all() {
-				add(fmt.Sprintf("%s %q", t.what, e.key), p)
-			}
-		})
+		t.table.each(func(e *entry[textKey, postings]) { addAll(t.what, &e.value, strconv.Quote(string(e.key))) })
 	}
+	l.exact.each(func(e *entry[numberKey, postings]) {
+		addAll("number", &e.value, strconv.FormatFloat(math.Float64frombits(uint64(e.key)), 'g', -1, 64))
+	})
+	l.grams.each(func(e *entry[numberKey, postings]) {
+		addAll("part", &e.value, strconv.Quote(string(binary.LittleEndian.AppendUint32(nil, uint32(e.key)))))
+	})
 	for i, word := range []string{"true", "false", "null"} {
 		for _, p := range l.words[i].load() {
 			add(word, p)
@@ -80,10 +89,15 @@ func (l *leaf) lines(nodes map[uint32]*pathNode) (lines []string) {
 }
 
 // all returns the postings, those by pairs too.
-func (p *postings) all() []posting {
-	all := append([]posting{p.first}, p.rest.load()...)
-	if pairs := p.pairs.Load(); pairs != nil {
-		pairs.byHash.each(func(e *entry[list[posting]]) { all = append(all, e.value.load()...) })
+func (p *postings) all() (all []posting) {
+	if p.first.rule != noRule {
+		all = append(all, p.first)
+	}
+	if m := p.more.Load(); m != nil {
+		all = append(all, m.rest.load()...)
+		if pairs := m.pairs.Load(); pairs != nil {
+			pairs.byID.each(func(e *entry[numberKey, list[posting]]) { all = append(all, e.value.load()...) })
+		}
 	}
 	return all
 }
@@ -96,15 +110,34 @@ func (p *posting) text(nodes map[uint32]*pathNode) string {
 	switch p.op {
 	case between:
 		s += fmt.Sprintf(" is from %v to %v", math.Float64frombits(p.a), math.Float64frombits(p.b))
-	case sameHash:
-		s += " has the hash of a string"
-	case notHash:
-		s += " has none of some hashes"
+	case sameText:
+		s += fmt.Sprintf(" is %q", nodes[p.slot].stringOf(uint32(p.a)))
+		if p.b != 0 {
+			n := nodes[uint32(p.b>>32)]
+			s += fmt.Sprintf(" and %s is %q", n.path, n.stringOf(uint32(p.b)))
+		}
+	case otherText:
+		s += " is none of"
+		for _, id := range []uint32{uint32(p.a), uint32(p.a >> 32), uint32(p.b), uint32(p.b >> 32)} {
+			if id != 0 {
+				s += fmt.Sprintf(" %q", nodes[p.slot].stringOf(id))
+			}
+		}
 	case hasGrams:
 		s += " has the parts of a text"
 	}
-	if p.complete {
-		s += ", surely"
+	if !p.complete {
+		s += ", to be verified"
 	}
 	return s
+}
+
+// stringOf returns the string with an id at n.
+func (n *pathNode) stringOf(id uint32) (text string) {
+	n.leaf.Load().strings.each(func(e *entry[textKey, postings]) {
+		if e.value.id == id {
+			text = string(e.key)
+		}
+	})
+	return text
 }

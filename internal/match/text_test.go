@@ -1,6 +1,7 @@
 package match
 
 import (
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+var update = flag.Bool("update", false, "write testdata/index.txt anew")
 
 // A small set of rules, and what it becomes.
 func TestIndexText(t *testing.T) {
@@ -28,6 +31,9 @@ func TestIndexText(t *testing.T) {
 		text.WriteString(rule + "\n")
 	}
 	text.WriteString("\n" + s.state.Load().index.String())
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/index.txt", []byte(text.String()), 0o666))
+	}
 	want, err := os.ReadFile("testdata/index.txt")
 	require.NoError(t, err)
 	assert.Equal(t, string(want), text.String())

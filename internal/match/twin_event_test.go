@@ -144,9 +144,9 @@ func (p *parser) value(n *node, i, depth int) (int, *jsonwalk.SyntaxError) {
 	v := value{kind: kindAt(p.data[i])}
 	switch v.kind {
 	case str:
-		v.text = unquote(p.data[i+1 : end-1])
+		v.text = string(unquote(p.data[i+1 : end-1]))
 	case number:
-		v.text = p.data[i:end]
+		v.text = string(p.data[i:end])
 	}
 	n.setLeaf(v)
 	return end, nil

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"math"
@@ -11,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 func (k kind) String() string {
@@ -19,64 +20,67 @@ func (k kind) String() string {
 
 // A value is a leaf of an event, with what has been found out about it so far.
 type value struct {
-	kind   kind
-	number numberState
-	hashed bool
-	masked bool
-	text   []byte  // of a string without quotes and escapes, of a number as written
-	float  float64 // of a number that is parsed; the upper bound of one that is bounded
-	low    float64 // of one that is bounded
-	h      uint64  // of a string that is hashed
-	mask   uint64  // of a string that is masked
-}
-
-// hash returns the hash of a string.
-func (v *value) hash() uint64 {
-	if !v.hashed {
-		v.h, v.hashed = hash(v.text), true
-	}
-	return v.h
+	text    string // of a string without quotes and escapes, of a number as written
+	kind    kind
+	number  numberState
+	masked  bool
+	id      uint32 // of a string outside of arrays: the id of the literal it equals, or 0
+	decimal jsonwalk.Decimal
+	bits    uint64 // of a number: of its float64, or one that is near; of a string that is masked: its gramMask
 }
 
 type numberState uint8
 
 const (
 	unparsed numberState = iota
-	bounded
-	parsed // but it is not known whether it is exact
+	near                 // bits are off by a little at most
+	parsed               // but it is not known whether it is exact
 	exact
 	inexact
 )
 
-// parse returns the float64 nearest to a number.
-func (v *value) parse() float64 {
-	if v.number <= bounded {
-		v.float, v.number = parseFloat(v.text), parsed
+// setNumber makes v the number that text is, which is d if that is known.
+func (v *value) setNumber(text string, d jsonwalk.Decimal) {
+	v.kind, v.text, v.decimal, v.number = number, text, d, unparsed
+	if d.Known {
+		f, sure := approximate(d)
+		v.bits, v.number = math.Float64bits(f), near
+		if sure {
+			v.number = parsed
+		}
 	}
-	return v.float
 }
 
-// gramMask returns the gramMask of a string.
-func (v *value) gramMask() uint64 {
-	if !v.masked {
-		v.mask, v.masked = gramMask(0, v.text), true
-	}
-	return v.mask
-}
+// setString makes v a string.
+func (v *value) setString(text string) { v.kind, v.text, v.id, v.masked = str, text, 0, false }
 
 // around returns bounds of what parse returns, at less cost.
 func (v *value) around() (low, high float64) {
-	if v.number == unparsed {
-		if v.low, v.float = around(v.text); v.low != v.float {
-			v.number = bounded
-		} else {
-			v.float, v.number = v.float+0, parsed
+	if v.number == near {
+		return around(math.Float64frombits(v.bits))
+	}
+	f := v.parse()
+	return f, f
+}
+
+// parse returns the float64 nearest to a number.
+func (v *value) parse() float64 {
+	if v.number <= near {
+		f, isExact, ok := 0.0, false, false
+		if v.number == near {
+			f, isExact, ok = nearest(v.decimal, math.Float64frombits(v.bits))
 		}
+		switch {
+		case !ok:
+			f, v.number = parseFloat(v.text), parsed
+		case isExact:
+			v.number = exact
+		default:
+			v.number = inexact
+		}
+		v.bits = math.Float64bits(f)
 	}
-	if v.number == bounded {
-		return v.low, v.float
-	}
-	return v.float, v.float
+	return math.Float64frombits(v.bits)
 }
 
 // isExact reports whether that is the number's own value.
@@ -84,11 +88,19 @@ func (v *value) isExact() bool {
 	f := v.parse()
 	if v.number == parsed {
 		v.number = inexact
-		if isExact(f, v.text) {
+		if v.decimal.Known && v.decimal.Digits < 1e15 || isExact(f, v.text) {
 			v.number = exact
 		}
 	}
 	return v.number == exact
+}
+
+// gramMask returns the gramMask of a string.
+func (v *value) gramMask() uint64 {
+	if !v.masked {
+		v.bits, v.masked = gramMask(0, v.text), true
+	}
+	return v.bits
 }
 
 // A test is one way in which a leaf may match.
@@ -164,7 +176,7 @@ func (m *moreValues) addLiteral(t tree) {
 		l.text = t.text
 	case number:
 		l.text = t.text
-		if f := parseFloat([]byte(t.text)); isExact(f, []byte(t.text)) {
+		if f := parseFloat(t.text); isExact(f, t.text) {
 			l = literal{exactNumber, floatBytes(f)}
 		}
 	}
@@ -173,7 +185,7 @@ func (m *moreValues) addLiteral(t tree) {
 
 // addString adds a literal string; one that is an address stands for all its spellings.
 func (m *moreValues) addString(t tree) {
-	if ip, ok := parseIP([]byte(t.text)); ok {
+	if ip, ok := parseIP(t.text); ok {
 		m.ips = true
 		m.literals = append(m.literals, literal{address, string(ip.AsSlice())})
 		return
@@ -181,12 +193,12 @@ func (m *moreValues) addString(t tree) {
 	m.addLiteral(t)
 }
 
-func (v *values) has(k kind, text []byte) bool {
+func (v *values) has(k kind, text string) bool {
 	_, ok := slices.BinarySearchFunc(v.literals(), k, func(l literal, k kind) int {
 		if l.kind != k {
 			return cmp.Compare(l.kind, k)
 		}
-		return strings.Compare(l.text, unsafe.String(unsafe.SliceData(text), len(text)))
+		return strings.Compare(l.text, text)
 	})
 	return ok
 }
@@ -212,21 +224,24 @@ func (v *values) holdsLiteral(leaf *value) bool {
 		}
 		if v.ips() {
 			if ip, ok := parseIP(leaf.text); ok {
-				bytes := ip.As16()
-				return v.has(address, addressBytes(ip, &bytes))
+				b := ip.As16()
+				return v.has(address, bytesString(addressBytes(ip, &b)))
 			}
 		}
 		return false
 	case number:
 		if leaf.isExact() {
-			var bits [8]byte
-			binary.BigEndian.PutUint64(bits[:], math.Float64bits(leaf.float))
-			return v.has(exactNumber, bits[:])
+			var b [8]byte
+			binary.BigEndian.PutUint64(b[:], leaf.bits)
+			return v.has(exactNumber, bytesString(b[:]))
 		}
 		return v.has(number, leaf.text)
 	}
-	return v.has(leaf.kind, nil)
+	return v.has(leaf.kind, "")
 }
+
+// bytesString returns b as a string, for as long as b does not change.
+func bytesString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // floatBytes returns the bytes of f's float64.
 func floatBytes(f float64) string {
@@ -243,12 +258,12 @@ func addressBytes(ip netip.Addr, b *[16]byte) []byte {
 
 // parseIP parses an address in any of its spellings, but for zones and IPv4
 // numbers with leading zeros, which systems read in different ways.
-func parseIP(text []byte) (netip.Addr, bool) {
+func parseIP(text string) (netip.Addr, bool) {
 	// No spelling is longer than eight groups with an embedded IPv4 address.
 	if len(text) < 2 || len(text) > 45 || !hexOrColon(text[0]) {
 		return netip.Addr{}, false
 	}
-	ip, err := netip.ParseAddr(string(text))
+	ip, err := netip.ParseAddr(text)
 	if err != nil || ip.Zone() != "" {
 		return netip.Addr{}, false
 	}
@@ -266,13 +281,13 @@ func (exists) holds(*value) bool { return true }
 type prefix string
 
 func (p prefix) holds(v *value) bool {
-	return v.kind == str && len(v.text) >= len(p) && string(v.text[:len(p)]) == string(p)
+	return v.kind == str && strings.HasPrefix(v.text, string(p))
 }
 
 type suffix string
 
 func (s suffix) holds(v *value) bool {
-	return v.kind == str && len(v.text) >= len(s) && string(v.text[len(v.text)-len(s):]) == string(s)
+	return v.kind == str && strings.HasSuffix(v.text, string(s))
 }
 
 // A fold is a text whose characters equal their upper and their lower case.
@@ -285,10 +300,10 @@ func foldEqual(pattern, r rune, size int) bool {
 }
 
 // prefixLen returns how many bytes at the beginning of text f matches, or -1.
-func (f fold) prefixLen(text []byte) int {
+func (f fold) prefixLen(text string) int {
 	n := 0
 	for _, want := range f {
-		r, size := utf8.DecodeRune(text[n:])
+		r, size := utf8.DecodeRuneInString(text[n:])
 		if size == 0 || !foldEqual(want, r, size) {
 			return -1
 		}
@@ -316,7 +331,7 @@ func (s suffixFold) holds(v *value) bool {
 	text := v.text
 	for rest := string(s); rest != ""; {
 		want, wantSize := utf8.DecodeLastRuneInString(rest)
-		r, size := utf8.DecodeLastRune(text)
+		r, size := utf8.DecodeLastRuneInString(text)
 		if size == 0 || !foldEqual(want, r, size) {
 			return false
 		}
@@ -337,20 +352,20 @@ func (w wildcard) holds(v *value) bool {
 	}
 	text, last := v.text, len(w.parts)-1
 	if last == 0 {
-		return string(text) == w.parts[0]
+		return text == w.parts[0]
 	}
 	if !prefix(w.parts[0]).holds(v) {
 		return false
 	}
 	text = text[len(w.parts[0]):]
 	for _, part := range w.parts[1:last] {
-		i := bytes.Index(text, []byte(part))
+		i := strings.Index(text, part)
 		if i < 0 {
 			return false
 		}
 		text = text[i+len(part):]
 	}
-	return len(text) >= len(w.parts[last]) && string(text[len(text)-len(w.parts[last]):]) == w.parts[last]
+	return strings.HasSuffix(text, w.parts[last])
 }
 
 type cidr struct{ netip.Prefix }

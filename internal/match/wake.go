@@ -1,78 +1,106 @@
 package match
 
 import (
-	"encoding/binary"
-	"math"
 	"net/netip"
+	"slices"
 )
 
 // run wakes the rules that wait for what the walk has found and keeps the keys of
 // those that match.
 func (sc *scratch) run(x *index) {
-	for _, n := range sc.found {
-		sc.wake(x, n.leaf.Load(), &sc.slots[n.slot].leaf)
-	}
-	for i := range sc.tree {
-		if t := &sc.tree[i]; t.leaf.kind != none {
-			sc.wake(x, t.node.leaf.Load(), &t.leaf)
+	// First each string gets its id: guards ask for those of other fields.
+	for i := range sc.found {
+		f := &sc.found[i]
+		if v := &sc.slots[f.node.slot].leaf; v.kind == str {
+			if l := f.node.leaf.Load(); l.uses.Load()&usesStrings != 0 {
+				if e := l.strings.find(textKey(v.text)); e != nil {
+					f.string, v.id = &e.value, e.value.id
+				}
+			}
 		}
 	}
+	sc.inArray = false
+	for i := range sc.found {
+		f := &sc.found[i]
+		if f.string != nil {
+			sc.tryPostings(x, f.string)
+		}
+		sc.wake(x, f.node.leaf.Load(), &sc.slots[f.node.slot].leaf)
+	}
+	sc.inArray = true
+	for i := range sc.tree {
+		t := &sc.tree[i]
+		if t.leaf.kind == none {
+			continue
+		}
+		l := t.node.leaf.Load()
+		if t.leaf.kind == str && l.uses.Load()&usesStrings != 0 {
+			if e := l.strings.find(textKey(t.leaf.text)); e != nil {
+				sc.tryPostings(x, &e.value)
+			}
+		}
+		sc.wake(x, l, &t.leaf)
+	}
+	sc.inArray = false
 	sc.tryAll(x, x.always.load())
 }
 
-// wake tries the rules that wait for v.
+// wake tries the rules that wait for v, but for those that wait for the very string.
 func (sc *scratch) wake(x *index, l *leaf, v *value) {
+	uses := l.uses.Load()
 	switch v.kind {
 	case str:
-		sc.wakeString(x, l, v)
+		if uses&^(usesStrings|usesAny) != 0 {
+			sc.wakeString(x, l, v, uses)
+		}
 	case number:
-		sc.wakeNumber(x, l, v)
+		if uses&(usesExact|usesInexact|usesRanges) != 0 {
+			sc.wakeNumber(x, l, v, uses)
+		}
 	default:
 		sc.tryAll(x, l.words[v.kind-boolTrue].load())
 	}
-	sc.tryAll(x, l.any.load())
+	if uses&usesAny != 0 {
+		sc.tryAll(x, l.any.load())
+	}
 }
 
-func (sc *scratch) wakeString(x *index, l *leaf, v *value) {
-	if l.strings.used() {
-		if e := l.strings.get(v.hash(), v.text); e != nil {
-			sc.tryPostings(x, &e.value)
-		}
+func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
+	if uses&usesPrefixes != 0 {
+		sc.wakePrefixes(x, &l.prefixes, v.text)
 	}
-	for _, n := range l.prefixes.lengths.load() {
-		if n <= len(v.text) {
-			sc.wakeKey(x, &l.prefixes.table, v.text[:n])
-		}
+	if uses&usesSuffixes != 0 {
+		sc.wakeSuffixes(x, &l.suffixes, v.text)
 	}
-	for _, n := range l.suffixes.lengths.load() {
-		if n <= len(v.text) {
-			sc.wakeKey(x, &l.suffixes.table, v.text[len(v.text)-n:])
-		}
+	if uses&usesFolds != 0 {
+		sc.lower = appendLower(sc.lower[:0], v.text)
+		text := bytesString(sc.lower)
+		wakeKey(sc, x, &l.folded, textKey(text))
+		sc.wakePrefixes(x, &l.foldPrefixes, text)
+		sc.wakeSuffixes(x, &l.foldSuffixes, text)
 	}
-	if l.folded.used() || l.foldPrefixes.table.used() || l.foldSuffixes.table.used() {
-		sc.wakeFolded(x, l, v)
-	}
-	if l.grams.table.used() {
+	if uses&usesGrams != 0 {
 		sc.wakeGrams(x, l, v)
 	}
-	if l.ips.used() || l.networks.table.used() {
+	if uses&usesAddresses != 0 {
 		if ip, ok := parseIP(v.text); ok {
 			sc.wakeAddress(x, l, ip)
 		}
 	}
 }
 
-func (sc *scratch) wakeFolded(x *index, l *leaf, v *value) {
-	sc.lower = appendLower(sc.lower[:0], v.text)
-	sc.wakeKey(x, &l.folded, sc.lower)
-	for _, n := range l.foldPrefixes.lengths.load() {
-		if n <= len(sc.lower) {
-			sc.wakeKey(x, &l.foldPrefixes.table, sc.lower[:n])
+func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
+	for _, n := range a.lengths.load() {
+		if n <= len(text) {
+			wakeKey(sc, x, &a.table, textKey(text[:n]))
 		}
 	}
-	for _, n := range l.foldSuffixes.lengths.load() {
-		if n <= len(sc.lower) {
-			sc.wakeKey(x, &l.foldSuffixes.table, sc.lower[len(sc.lower)-n:])
+}
+
+func (sc *scratch) wakeSuffixes(x *index, a *affixes, text string) {
+	for _, n := range a.lengths.load() {
+		if n <= len(text) {
+			wakeKey(sc, x, &a.table, textKey(text[len(text)-n:]))
 		}
 	}
 }
@@ -82,29 +110,19 @@ func (sc *scratch) wakeFolded(x *index, l *leaf, v *value) {
 func (sc *scratch) wakeGrams(x *index, l *leaf, v *value) {
 	sc.grams = sc.grams[:0]
 	for i := 0; i+gramSize <= len(v.text); i++ {
-		gram := v.text[i : i+gramSize]
-		e := l.grams.table.get(hash(gram), gram)
-		if e == nil || sc.waked(e) {
+		e := l.grams.find(gramKey(v.text[i:]))
+		if e == nil || slices.Contains(sc.grams, &e.value) {
 			continue
 		}
-		sc.grams = append(sc.grams, e)
+		sc.grams = append(sc.grams, &e.value)
 		sc.tryPostings(x, &e.value)
 	}
 	clear(sc.grams) // keep nothing of an index alive
 }
 
-func (sc *scratch) waked(e *entry[postings]) bool {
-	for _, g := range sc.grams {
-		if g == e {
-			return true
-		}
-	}
-	return false
-}
-
 func (sc *scratch) wakeAddress(x *index, l *leaf, ip netip.Addr) {
 	b := ip.As16()
-	sc.wakeKey(x, &l.ips, addressBytes(ip, &b))
+	wakeKey(sc, x, &l.ips, textKey(bytesString(addressBytes(ip, &b))))
 	for _, length := range l.networks.lengths.load() {
 		bits, v6 := length, false
 		if length < 0 {
@@ -121,82 +139,77 @@ func (sc *scratch) wakeAddress(x *index, l *leaf, ip netip.Addr) {
 		var key [17]byte
 		n := copy(key[:], addressBytes(p.Addr(), &masked))
 		key[n] = byte(bits)
-		sc.wakeKey(x, &l.networks.table, key[:n+1])
+		wakeKey(sc, x, &l.networks.table, textKey(bytesString(key[:n+1])))
 	}
 }
 
-func (sc *scratch) wakeNumber(x *index, l *leaf, v *value) {
-	if l.exact.used() && v.isExact() {
-		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], math.Float64bits(v.float))
-		sc.wakeKey(x, &l.exact, b[:])
+func (sc *scratch) wakeNumber(x *index, l *leaf, v *value, uses uint32) {
+	if uses&usesExact != 0 && v.isExact() {
+		wakeKey(sc, x, &l.exact, numberKey(v.bits))
 	}
-	if l.inexact.used() && !v.isExact() {
-		sc.wakeKey(x, &l.inexact, v.text)
+	if uses&usesInexact != 0 && !v.isExact() {
+		wakeKey(sc, x, &l.inexact, textKey(v.text))
 	}
-	if s := l.ranges.state.Load(); s != nil {
+	if uses&usesRanges != 0 {
+		s := l.ranges.state.Load()
 		low, high := v.around()
-		sc.wakeIntervals(x, s.sorted, low, high)
+		sc.wakeIntervals(x, s.sorted, v, low, high)
 		for i := range s.recent {
-			if r := &s.recent[i]; r.low <= high && low <= r.high {
+			if r := &s.recent[i]; r.low <= high && low <= r.high && v.between(r.low, r.high) == passes {
 				sc.try(x, &r.posting)
 			}
 		}
 	}
 }
 
-// wakeIntervals tries those of a tree that a number between low and high may lie in.
-func (sc *scratch) wakeIntervals(x *index, tree []interval, low, high float64) {
+// wakeIntervals tries those of a tree that v, which is from low to high, lies in.
+func (sc *scratch) wakeIntervals(x *index, tree []interval, v *value, low, high float64) {
 	for len(tree) > 0 {
 		root := &tree[len(tree)/2]
 		if root.highest < low {
 			return
 		}
-		sc.wakeIntervals(x, tree[:len(tree)/2], low, high)
+		sc.wakeIntervals(x, tree[:len(tree)/2], v, low, high)
 		if root.low > high {
 			return
 		}
-		if low <= root.high {
+		if low <= root.high && v.between(root.low, root.high) == passes {
 			sc.try(x, &root.posting)
 		}
 		tree = tree[len(tree)/2+1:]
 	}
 }
 
-func (sc *scratch) wakeKey(x *index, t *table[postings], key []byte) {
+func wakeKey[K tableKey](sc *scratch, x *index, t *table[K, postings], key K) {
 	if !t.used() {
 		return
 	}
-	if e := t.get(hash(key), key); e != nil {
+	if e := t.find(key); e != nil {
 		sc.tryPostings(x, &e.value)
 	}
 }
 
 func (sc *scratch) tryPostings(x *index, p *postings) {
 	sc.try(x, &p.first)
-	sc.tryAll(x, p.rest.load())
-	if all := p.pairs.Load(); all != nil {
-		sc.tryPairs(x, all)
+	if m := p.more.Load(); m != nil {
+		sc.tryAll(x, m.rest.load())
+		if all := m.pairs.Load(); all != nil {
+			sc.tryPairs(x, all)
+		}
 	}
 }
 
-// tryPairs tries those whose string the event has, or all if there are arrays.
+// tryPairs tries those whose string the event has, or all if it may be in an array.
 func (sc *scratch) tryPairs(x *index, all *pairs) {
-	if len(sc.tree) == 1 {
-		if all.slot >= sc.view.nodes {
-			return
-		}
-		s := &sc.slots[all.slot]
-		if s.stamp != sc.stamp || s.leaf.kind != str {
-			return
-		}
-		key := pairKey(s.leaf.hash())
-		if e := all.byHash.get(hash(key[:]), key[:]); e != nil {
+	v := sc.leafAt(all.slot)
+	switch {
+	case v == nil && sc.unlessArrays(fails) != fails:
+		all.byID.each(func(e *entry[numberKey, list[posting]]) { sc.tryAll(x, e.value.load()) })
+	case v != nil && v.kind == str && v.id != 0:
+		if e := all.byID.find(numberKey(v.id)); e != nil {
 			sc.tryAll(x, e.value.load())
 		}
-		return
 	}
-	all.byHash.each(func(e *entry[list[posting]]) { sc.tryAll(x, e.value.load()) })
 }
 
 func (sc *scratch) tryAll(x *index, all []posting) {
@@ -211,8 +224,8 @@ func (sc *scratch) try(x *index, p *posting) {
 	if p.rule >= sc.view.rules {
 		return
 	}
-	flat, verdict := len(sc.tree) == 1, perhaps
-	if flat {
+	verdict := passes
+	if p.op != noGuard {
 		if verdict = sc.guard(p); verdict == fails {
 			return
 		}
@@ -220,26 +233,20 @@ func (sc *scratch) try(x *index, p *posting) {
 	if !sc.view.sees(p.rule) {
 		return
 	}
-	again := !flat || p.tied // it may be waked again
+	again := sc.inArray || p.tied // it may be waked again
 	if again || sc.view.shared {
 		if sc.keys[p.key] == sc.stamp {
 			return
 		}
 	}
-	if again {
-		if sc.rules[p.rule] == sc.stamp {
-			return
+	if verdict == perhaps || !p.complete {
+		if again {
+			if sc.rules[p.rule] == sc.stamp {
+				return
+			}
+			sc.rules[p.rule] = sc.stamp
 		}
-		sc.rules[p.rule] = sc.stamp
-	}
-	switch {
-	case verdict == passes && p.complete:
-	case flat:
-		if !sc.holdsFlat(x.all.load()[p.rule]) {
-			return
-		}
-	default:
-		if r := x.all.load()[p.rule]; !sc.holds(r, x.stepsOf(r), outside, 0, false) {
+		if !sc.holdsRule(x, x.all.load()[p.rule]) {
 			return
 		}
 	}
@@ -249,12 +256,15 @@ func (sc *scratch) try(x *index, p *posting) {
 	sc.hits = append(sc.hits, p.key)
 }
 
-// holdsFlat is holds for an event without arrays: each field for itself.
-func (sc *scratch) holdsFlat(r *rule) bool {
-	for i, n := range r.nodes {
-		s, v := sc.slotOf(n), r.conj.fields[i].values
-		if s != nil && s.stamp == sc.stamp && s.leaf.kind != none {
-			if !v.holds(&s.leaf) {
+// holdsRule reports whether all fields of r hold.
+func (sc *scratch) holdsRule(x *index, r *rule) bool {
+	if len(sc.tree) > 1 {
+		return sc.holds(r, x.stepsOf(r), outside, 0, false)
+	}
+	for i, n := range r.nodes { // without arrays each field is judged for itself
+		v := r.conj.fields[i].values
+		if leaf := sc.leafAt(n.slot); leaf != nil {
+			if !v.holds(leaf) {
 				return false
 			}
 		} else if !v.absent() {

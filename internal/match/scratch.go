@@ -1,0 +1,90 @@
+package match
+
+// A scratch is the working memory of one match. It is pooled: in the steady state a
+// match allocates nothing.
+//
+// What an event holds at a path outside of arrays is in slots, by the path's number;
+// what it holds inside of arrays is in tree. Entries of earlier matches are told by
+// their stamp: no clearing.
+type scratch struct {
+	stamp uint32
+	view  *view
+	slots []slot
+	found []finding  // leaves outside of arrays
+	tree  []treeNode // tree[0] is unused
+	keys  []uint32   // stamp of the last match that returned a key
+	rules []uint32   // stamp of the last match that tried a rule; of rules that may be waked twice
+	hits  []uint32   // keys that match
+	text  []byte     // unescaped strings
+	lower []byte
+	grams []*postings
+	memos [memoCount]*memo
+
+	inArray bool // what is waked now is waked by a value inside of an array
+}
+
+// A finding is a node with a leaf that the event has, outside of arrays.
+type finding struct {
+	node   *pathNode
+	string *postings // what waits for the very string that it is; nil: none
+}
+
+// A slot is what an event holds at a path outside of arrays.
+type slot struct {
+	stamp   uint32
+	array   int32 // its node in tree; 0: none
+	claimed bool  // by an object or a leaf
+	parent  int32 // inside of arrays: the tree node whose member at this path was made last,
+	member  int32 // and that member
+	leaf    value // kind none: none
+}
+
+// A treeNode is a value inside of an array, or the array.
+type treeNode struct {
+	node        *pathNode
+	leaf        value
+	claimed     bool // by an object or a leaf
+	array       bool
+	first, next int32 // of its elements or members; the next of its siblings
+	last        int32
+}
+
+// reset makes sc ready for a match on a view.
+func (sc *scratch) reset(v *view) {
+	sc.view = v
+	if sc.stamp++; sc.stamp == 0 { // it has come round: old stamps mean nothing any more
+		clear(sc.slots)
+		clear(sc.keys)
+		clear(sc.rules)
+		sc.stamp = 1
+	}
+	if len(sc.slots) < int(v.nodes) || len(sc.keys) < int(v.keys) || len(sc.rules) < int(v.rules) {
+		sc.slots = atLeast(sc.slots, v.nodes)
+		sc.keys = atLeast(sc.keys, v.keys)
+		sc.rules = atLeast(sc.rules, v.rules)
+	}
+	if sc.tree == nil {
+		sc.tree = make([]treeNode, 1, 8)
+	}
+	sc.found, sc.hits, sc.text, sc.tree = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1]
+}
+
+func atLeast[T any](s []T, n uint32) []T {
+	if len(s) >= int(n) {
+		return s
+	}
+	return append(s, make([]T, int(n)-len(s))...)
+}
+
+// claim returns the slot of n, made this match's if it is not, or nil for a node that is
+// newer than the match.
+func (sc *scratch) claim(n *pathNode) *slot {
+	if n.slot >= sc.view.nodes {
+		return nil
+	}
+	s := &sc.slots[n.slot]
+	if s.stamp != sc.stamp {
+		s.stamp, s.array, s.claimed, s.parent, s.leaf.kind = sc.stamp, 0, false, 0, none
+	}
+	return s
+}
