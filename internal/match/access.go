@@ -267,10 +267,10 @@ func (l *leaf) wait(v *values, p posting) {
 func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 	switch t := t.(type) {
 	case prefix:
-		l.prefixes.add(textKey(t), p)
+		l.prefixes.addPrefix(textKey(t), p)
 		return usesPrefixes
 	case suffix:
-		l.suffixes.add(textKey(t), p)
+		l.suffixes.addSuffix(textKey(t), p)
 		return usesSuffixes
 	case equalsFold:
 		if isASCII(string(t)) {
@@ -279,12 +279,12 @@ func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 		}
 	case prefixFold:
 		if isASCII(string(t)) {
-			l.foldPrefixes.add(lower(string(t)), p)
+			l.foldPrefixes.addPrefix(lower(string(t)), p)
 			return usesFolds
 		}
 	case suffixFold:
 		if isASCII(string(t)) {
-			l.foldSuffixes.add(lower(string(t)), p)
+			l.foldSuffixes.addSuffix(lower(string(t)), p)
 			return usesFolds
 		}
 	case wildcard:
@@ -350,9 +350,9 @@ func (l *leaf) waitForWildcard(w wildcard, p posting) (structure uint32) {
 	case usesStrings:
 		l.addString(a.text, p)
 	case usesPrefixes:
-		l.prefixes.add(textKey(a.text), p)
+		l.prefixes.addPrefix(textKey(a.text), p)
 	case usesSuffixes:
-		l.suffixes.add(textKey(a.text), p)
+		l.suffixes.addSuffix(textKey(a.text), p)
 	case usesGrams:
 		addPosting(&l.grams, gramKey(a.text), p)
 	}
@@ -387,13 +387,38 @@ func appendLower(dst []byte, text string) []byte {
 type affixes struct {
 	table   table[textKey, postings]
 	lengths list[int]
+	ends    atomic.Uint64 // bit n: some outer byte, the first of a prefix, is n modulo 64
 }
 
-func (a *affixes) add(affix textKey, p posting) {
+// end is the bit of an affix with that outer byte.
+func end(outer byte) uint64 { return 1 << (outer % 64) }
+
+func (a *affixes) add(affix textKey, outer byte, p posting) {
 	if !slices.Contains(a.lengths.load(), len(affix)) {
 		defer a.lengths.add(len(affix)) // the table comes first: a length finds something
 	}
 	addPosting(&a.table, affix, p)
+	bits := end(outer)
+	if affix == "" {
+		bits = ^uint64(0)
+	}
+	a.ends.Store(a.ends.Load() | bits)
+}
+
+func (a *affixes) addPrefix(affix textKey, p posting) {
+	if affix == "" {
+		a.add(affix, 0, p)
+	} else {
+		a.add(affix, affix[0], p)
+	}
+}
+
+func (a *affixes) addSuffix(affix textKey, p posting) {
+	if affix == "" {
+		a.add(affix, 0, p)
+	} else {
+		a.add(affix, affix[len(affix)-1], p)
+	}
 }
 
 // Grams find parts of texts by a few of their bytes, which are looked up at each place

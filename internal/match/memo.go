@@ -1,6 +1,11 @@
 package match
 
-import "github.com/footbridge-go/footbridge/internal/jsonwalk"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
+)
 
 // A memo is what a scratch remembers of the keys of the objects at one path: which
 // comes behind which. Events repeat each other, so that the next key is most often the
@@ -18,14 +23,15 @@ type memo struct {
 const (
 	memoCount = 32 // of memos in a scratch; paths share them by their numbers
 	memoKeys  = 64 // of a memo; keys share them by their bytes. Entry 0 stands before the first key.
-	memoBytes = 22 // of a key at most, so that with its quote and colon it fits three words
+	memoBytes = 21 // of a key at most, so that with its quotes and its colon it fits three words
 )
 
 // A memoKey is a key that was seen, with what stands behind it.
 type memoKey struct {
-	words, masks [3]uint64 // its bytes with the quote and the colon behind it, little-endian
+	words, masks [3]uint64 // its bytes with its quotes and the colon behind it, little-endian
 	node         *pathNode // that it leads to; nil: no rule asks for it
 	size         uint8     // of words, in bytes; 0: none
+	length       uint8     // of the string that it had for a value, if it was short
 	next         uint8     // the entry of the key that came behind it
 }
 
@@ -39,38 +45,85 @@ func (sc *scratch) memoOf(n *pathNode) *memo {
 		}
 		*m = memo{owner: n, nodes: sc.view.nodes}
 		for i := range m.entries {
-			m.entries[i].words[0] = 1 // what no bytes are under a mask of 0
+			m.entries[i].words[0], m.entries[i].masks[0] = 0xff, 0xff // no key begins with it
 		}
 	}
 	return m
 }
 
-// is reports whether the text at i, behind a quote, is k's key. There are 24 bytes.
-func (k *memoKey) is(data []byte, i int) bool {
-	return jsonwalk.Load(data, i)&k.masks[0] == k.words[0] && jsonwalk.Load(data, i+8)&k.masks[1] == k.words[1] &&
-		jsonwalk.Load(data, i+16)&k.masks[2] == k.words[2]
+// A window is a part of a text that is long enough for the shortest ways through it:
+// one check of its length does for all.
+type window [64]byte
+
+// A tail is the last bytes of a text with zeros behind them, for windows there.
+type tail struct {
+	bytes [2 * len(window{})]byte
+	start int // of it in the text; negative: there is no tail yet
 }
 
-// learn returns the entry for the key at i, behind a quote, which is size bytes long with
-// its quote and colon, and remembers that it came behind k. There are 24 bytes.
-func (m *memo) learn(k *memoKey, data []byte, i, size int) *memoKey {
+// window returns the text at i, which lies within data.
+func (t *tail) window(data []byte, i int) *window {
+	if i+len(window{}) <= len(data) {
+		return (*window)(data[i:])
+	}
+	if t.start < 0 {
+		t.start = max(0, len(data)-len(window{}))
+		clear(t.bytes[copy(t.bytes[:], data[t.start:]):len(window{})])
+	}
+	return (*window)(t.bytes[i-t.start:])
+}
+
+// differs reports, if it is not 0, that w does not begin with k's key.
+func (k *memoKey) differs(w *window) uint64 {
+	return (binary.LittleEndian.Uint64(w[:])^k.words[0])&k.masks[0] |
+		(binary.LittleEndian.Uint64(w[8:])^k.words[1])&k.masks[1] |
+		(binary.LittleEndian.Uint64(w[16:])^k.words[2])&k.masks[2]
+}
+
+// pass passes over members that come as they came last time, that no rule asks for, and
+// whose values are short strings without escapes. Its way leads from the quote of a key,
+// at i, behind that of last, to the quote of another.
+func (m *memo) pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
+	for i < len(data) {
+		w, k := t.window(data, i), &m.entries[last.next%memoKeys]
+		at := k.size % 32
+		if k.node != nil || k.differs(w) != 0 || w[at] != '"' {
+			break
+		}
+		length := k.length % 16
+		if n := uint8(bits.TrailingZeros64(jsonwalk.Stops(w[at+1:])) / 8); n != length {
+			length, k.length = n, n
+		}
+		// Behind a longer string than a word's there is no quote here.
+		end := at + 1 + length
+		if binary.LittleEndian.Uint32(w[end:])&0xffffff != '"'|','<<8|'"'<<16 {
+			break
+		}
+		i, last = i+int(end)+2, k
+	}
+	return i, last
+}
+
+// learn returns the entry for the key that w begins with, which is size bytes long with
+// its quotes and its colon, and remembers that it came behind k.
+func (m *memo) learn(k *memoKey, w *window, size int) *memoKey {
 	var words, masks [3]uint64
 	h := uint64(size)
-	for w := range words {
-		switch left := size - 8*w; {
+	for i := range words {
+		switch left := size - 8*i; {
 		case left >= 8:
-			masks[w] = ^uint64(0)
+			masks[i] = ^uint64(0)
 		case left > 0:
-			masks[w] = 1<<(8*left) - 1
+			masks[i] = 1<<(8*left) - 1
 		}
-		words[w] = jsonwalk.Load(data, i+8*w) & masks[w]
-		h = (h ^ words[w]) * 0x9e3779b97f4a7c15
+		words[i] = binary.LittleEndian.Uint64(w[8*i:]) & masks[i]
+		h = (h ^ words[i]) * 0x9e3779b97f4a7c15
 	}
 	e := m.place(h, &words, size)
 	k.next = uint8(e)
 	k = &m.entries[e]
 	if k.words != words || int(k.size) != size {
-		*k = memoKey{words: words, masks: masks, node: m.owner.kid(bytesString(data[i : i+size-2])), size: uint8(size), next: k.next}
+		*k = memoKey{words: words, masks: masks, node: m.owner.kid(bytesString(w[1 : size-2])), size: uint8(size), next: k.next}
 	}
 	return k
 }

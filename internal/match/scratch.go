@@ -19,6 +19,7 @@ type scratch struct {
 	lower []byte
 	grams []*postings
 	memos [memoCount]*memo
+	tail  tail // of the text
 
 	inArray bool // what is waked now is waked by a value inside of an array
 }
@@ -66,7 +67,7 @@ func (sc *scratch) reset(v *view) {
 	if sc.tree == nil {
 		sc.tree = make([]treeNode, 1, 8)
 	}
-	sc.found, sc.hits, sc.text, sc.tree = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1]
+	sc.found, sc.hits, sc.text, sc.tree, sc.tail.start = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1], -1
 }
 
 func atLeast[T any](s []T, n uint32) []T {

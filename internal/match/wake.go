@@ -90,6 +90,9 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 }
 
 func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
+	if ends := a.ends.Load(); text == "" && ends != ^uint64(0) || text != "" && ends&end(text[0]) == 0 {
+		return
+	}
 	for _, n := range a.lengths.load() {
 		if n <= len(text) {
 			wakeKey(sc, x, &a.table, textKey(text[:n]))
@@ -98,6 +101,9 @@ func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
 }
 
 func (sc *scratch) wakeSuffixes(x *index, a *affixes, text string) {
+	if ends := a.ends.Load(); text == "" && ends != ^uint64(0) || text != "" && ends&end(text[len(text)-1]) == 0 {
+		return
+	}
 	for _, n := range a.lengths.load() {
 		if n <= len(text) {
 			wakeKey(sc, x, &a.table, textKey(text[len(text)-n:]))

@@ -67,9 +67,14 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 	for more {
 		var err *jsonwalk.SyntaxError
 		m := member{at: t}
-		if next := &memo.entries[last.next%memoKeys]; i+memoBytes+4 <= len(data) && data[i] == '"' && next.is(data, i+1) {
+		next := &memo.entries[last.next%memoKeys]
+		if next.node == nil {
+			i, last = memo.pass(data, i, last, &w.sc.tail)
+			next = &memo.entries[last.next%memoKeys]
+		}
+		if i < len(data) && next.size != 0 && next.differs(w.sc.tail.window(data, i)) == 0 {
 			last, m.node = next, next.node
-			if i += 1 + int(next.size); data[i] <= ' ' {
+			if i += int(next.size); i < len(data) && data[i] <= ' ' {
 				i = jsonwalk.Space(data, i)
 			}
 		} else if last, i, err = w.key(memo, last, &m, i); err != nil {
@@ -84,12 +89,8 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 				memo = w.sc.memoOf(n)
 				last = &memo.entries[0]
 			}
-		case i+9 <= len(data) && data[i] == '"':
-			if end := jsonwalk.PlainEnd(data, i); end > 0 {
-				i = end
-			} else {
-				i, _, err = jsonwalk.String(data, i)
-			}
+		case i < len(data) && data[i] == '"':
+			i, _, err = jsonwalk.String(data, i)
 		default:
 			i, err = w.pass(i, depth+1)
 		}
@@ -130,8 +131,8 @@ func (w *walker) key(memo *memo, last *memoKey, m *member, i int) (*memoKey, int
 		if m.at = w.treeFind(m.at, key); m.at != outside {
 			m.node, m.made = w.sc.tree[m.at].node, true
 		}
-	case len(key) <= memoBytes && i+memoBytes+4 <= len(data) && data[end] == ':':
-		last = memo.learn(last, data, i+1, len(key)+2)
+	case len(key) <= memoBytes && end < len(data) && data[end] == ':':
+		last = memo.learn(last, w.sc.tail.window(data, i), len(key)+3)
 		m.node = last.node
 	default:
 		m.node = memo.owner.kid(bytesString(key))
