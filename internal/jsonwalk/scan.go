@@ -46,7 +46,9 @@ func Stops(text []byte) uint64 { return stops(binary.LittleEndian.Uint64(text)) 
 // stops marks the bytes of x that a plain string does not hold: quotes, backslashes
 // and control characters. Only the first mark counts.
 func stops(x uint64) uint64 {
-	return zeros(x^quote) | zeros(x^slash) | (x-' '*ones)&^x&tops
+	y := x ^ 2*ones // quotes are 0x20 then, what is below stays there, and a space becomes 0x22
+	z := x ^ slash
+	return ((y-0x21*ones)&^y | (z-ones)&^z) & tops
 }
 
 // stringStop returns the position, from i on, of the first quote, backslash or control

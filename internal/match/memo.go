@@ -32,7 +32,7 @@ type memoKey struct {
 	node         *pathNode // that it leads to; nil: no rule asks for it
 	size         uint8     // of words, in bytes; 0: none
 	length       uint8     // of the string that it had for a value, if it was short
-	next         uint8     // the entry of the key that came behind it
+	next         *memoKey  // the key that came behind it; never nil
 }
 
 // memoOf returns the memo of the objects at n.
@@ -45,7 +45,9 @@ func (sc *scratch) memoOf(n *pathNode) *memo {
 		}
 		*m = memo{owner: n, nodes: sc.view.nodes}
 		for i := range m.entries {
-			m.entries[i].words[0], m.entries[i].masks[0] = 0xff, 0xff // no key begins with it
+			e := &m.entries[i]
+			e.words[0], e.masks[0] = 0xff, 0xff // no key begins with it
+			e.next = e
 		}
 	}
 	return m
@@ -64,8 +66,13 @@ type tail struct {
 // window returns the text at i, which lies within data.
 func (t *tail) window(data []byte, i int) *window {
 	if i+len(window{}) <= len(data) {
-		return (*window)(data[i:])
+		return (*window)(data[i : i+len(window{})])
 	}
+	return t.behind(data, i)
+}
+
+//go:noinline
+func (t *tail) behind(data []byte, i int) *window {
 	if t.start < 0 {
 		t.start = max(0, len(data)-len(window{}))
 		clear(t.bytes[copy(t.bytes[:], data[t.start:]):len(window{})])
@@ -83,9 +90,9 @@ func (k *memoKey) differs(w *window) uint64 {
 // pass passes over members that come as they came last time, that no rule asks for, and
 // whose values are short strings without escapes. Its way leads from the quote of a key,
 // at i, behind that of last, to the quote of another.
-func (m *memo) pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
+func pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
 	for i < len(data) {
-		w, k := t.window(data, i), &m.entries[last.next%memoKeys]
+		w, k := t.window(data, i), last.next
 		at := k.size % 32
 		if k.node != nil || k.differs(w) != 0 || w[at] != '"' {
 			break
@@ -119,9 +126,8 @@ func (m *memo) learn(k *memoKey, w *window, size int) *memoKey {
 		words[i] = binary.LittleEndian.Uint64(w[8*i:]) & masks[i]
 		h = (h ^ words[i]) * 0x9e3779b97f4a7c15
 	}
-	e := m.place(h, &words, size)
-	k.next = uint8(e)
-	k = &m.entries[e]
+	k.next = &m.entries[m.place(h, &words, size)]
+	k = k.next
 	if k.words != words || int(k.size) != size {
 		*k = memoKey{words: words, masks: masks, node: m.owner.kid(bytesString(w[1 : size-2])), size: uint8(size), next: k.next}
 	}

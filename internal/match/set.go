@@ -129,7 +129,6 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 	if sc == nil {
 		sc = &scratch{}
 	}
-	defer s.scratches.Put(sc)
 	sc.reset(v)
 	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
 	var err *jsonwalk.SyntaxError
@@ -139,6 +138,7 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		err = w.document(&x.top)
 	}
 	if err != nil {
+		s.scratches.Put(sc)
 		return dst, err
 	}
 	sc.run(x)
@@ -148,6 +148,7 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 			dst = append(dst, keys[k])
 		}
 	}
+	s.scratches.Put(sc)
 	return dst, nil
 }
 

@@ -67,10 +67,10 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 	for more {
 		var err *jsonwalk.SyntaxError
 		m := member{at: t}
-		next := &memo.entries[last.next%memoKeys]
+		next := last.next
 		if next.node == nil {
-			i, last = memo.pass(data, i, last, &w.sc.tail)
-			next = &memo.entries[last.next%memoKeys]
+			i, last = pass(data, i, last, &w.sc.tail)
+			next = last.next
 		}
 		if i < len(data) && next.size != 0 && next.differs(w.sc.tail.window(data, i)) == 0 {
 			last, m.node = next, next.node
