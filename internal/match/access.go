@@ -24,11 +24,17 @@ type leaf struct {
 
 	networks                   networks
 	prefixes, suffixes         affixes
-	folded                     table[textKey, postings] // equals-ignore-case, in lower case
-	foldPrefixes, foldSuffixes affixes                  // likewise
+	folded                     affixes // equals-ignore-case, in lower case: prefixes that are the whole
+	foldPrefixes, foldSuffixes affixes // likewise
 	grams                      table[numberKey, postings]
 	ranges                     ranges
-	any                        list[posting] // what every value wakes, since nothing better is known
+	any                        list[testPosting] // what every value wakes, since nothing better is known
+}
+
+// A testPosting is a posting that waits for a value for which test holds; nil: any.
+type testPosting struct {
+	posting
+	test test
 }
 
 // The structures of a leaf, as bits of its uses.
@@ -212,7 +218,7 @@ func (l *leaf) testCost(t test, p posting) int {
 		return costAffix + countPostings(&l.suffixes.table, textKey(t), p)
 	case equalsFold:
 		if isASCII(string(t)) {
-			return costAffix + countPostings(&l.folded, lower(string(t)), p)
+			return costAffix + countPostings(&l.folded.table, lower(string(t)), p)
 		}
 	case prefixFold:
 		if isASCII(string(t)) {
@@ -256,7 +262,10 @@ func (l *leaf) wait(v *values, p posting) {
 	for _, t := range v.tests() {
 		structure := l.waitFor(t, p)
 		if structure == usesAny {
-			l.any.add(p)
+			if _, all := t.(exists); all || p.own {
+				t = nil
+			}
+			l.any.add(testPosting{p, t})
 		}
 		l.use(structure)
 	}
@@ -274,7 +283,7 @@ func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 		return usesSuffixes
 	case equalsFold:
 		if isASCII(string(t)) {
-			addPosting(&l.folded, lower(string(t)), p)
+			l.folded.addPrefix(lower(string(t)), p)
 			return usesFolds
 		}
 	case prefixFold:
@@ -383,42 +392,31 @@ func appendLower(dst []byte, text string) []byte {
 }
 
 // affixes are prefixes, or suffixes: a table of them and the lengths there are. A
-// value is looked up once for each length.
+// value is looked up once for each length, if some affix may begin, or end, as it does.
 type affixes struct {
 	table   table[textKey, postings]
 	lengths list[int]
-	ends    atomic.Uint64 // bit n: some outer byte, the first of a prefix, is n modulo 64
+	ends    atomic.Uint64 // a set of their outer bytes
 }
 
-// end is the bit of an affix with that outer byte.
-func end(outer byte) uint64 { return 1 << (outer % 64) }
+// endOf returns the set of one outer byte, the first of a prefix, or the last of a suffix;
+// bytes that are equal modulo 64 are one. For no text it is all of them.
+func endOf(text string, at int) uint64 {
+	if text == "" {
+		return ^uint64(0)
+	}
+	return 1 << (text[at] % 64)
+}
 
-func (a *affixes) add(affix textKey, outer byte, p posting) {
+func (a *affixes) addPrefix(affix textKey, p posting) { a.add(affix, 0, p) }
+func (a *affixes) addSuffix(affix textKey, p posting) { a.add(affix, len(affix)-1, p) }
+
+func (a *affixes) add(affix textKey, outer int, p posting) {
 	if !slices.Contains(a.lengths.load(), len(affix)) {
 		defer a.lengths.add(len(affix)) // the table comes first: a length finds something
 	}
 	addPosting(&a.table, affix, p)
-	bits := end(outer)
-	if affix == "" {
-		bits = ^uint64(0)
-	}
-	a.ends.Store(a.ends.Load() | bits)
-}
-
-func (a *affixes) addPrefix(affix textKey, p posting) {
-	if affix == "" {
-		a.add(affix, 0, p)
-	} else {
-		a.add(affix, affix[0], p)
-	}
-}
-
-func (a *affixes) addSuffix(affix textKey, p posting) {
-	if affix == "" {
-		a.add(affix, 0, p)
-	} else {
-		a.add(affix, affix[len(affix)-1], p)
-	}
+	a.ends.Store(a.ends.Load() | endOf(string(affix), outer))
 }
 
 // Grams find parts of texts by a few of their bytes, which are looked up at each place

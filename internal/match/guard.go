@@ -14,6 +14,7 @@ type posting struct {
 	op        guardOp
 	complete  bool   // what waked it and the guard together are the whole rule
 	tied      bool   // as in rule
+	own       bool   // the guard is the test of what it waits for itself
 	a, b      uint64 // of op
 }
 
@@ -54,8 +55,9 @@ func (r *rule) posting(access int, final bool) posting {
 	own := r.conj.fields[access].values
 	if own.wakesSurely() {
 		covered++
-	} else if p.op == noGuard && p.guardBy(own, r.nodes[access], final) && p.op == otherText {
-		covered++
+	}
+	if p.op == noGuard && own.excludes() {
+		p.own = p.guardBy(own, r.nodes[access], final)
 	}
 	p.complete = covered == len(r.conj.fields) && p.op != hasGrams
 	return p
@@ -119,24 +121,19 @@ func (p *posting) guardByExclusion(excluded *values, l *leaf, final bool) bool {
 	return true
 }
 
+// excludes reports whether v is all but some values.
+func (v *values) excludes() bool {
+	if len(v.tests()) != 1 || len(v.literals()) > 0 {
+		return false
+	}
+	_, ok := v.tests()[0].(anythingBut)
+	return ok
+}
+
 // wakesSurely reports whether each value that wakes a rule that waits for v is one of v.
 func (v *values) wakesSurely() bool {
 	for _, t := range v.tests() {
-		switch t := t.(type) {
-		case prefix, suffix, exists, numeric, cidr:
-		case equalsFold:
-			if !isASCII(string(t)) {
-				return false
-			}
-		case prefixFold:
-			if !isASCII(string(t)) {
-				return false
-			}
-		case suffixFold:
-			if !isASCII(string(t)) {
-				return false
-			}
-		default:
+		if _, ok := t.(wildcard); ok {
 			return false
 		}
 	}

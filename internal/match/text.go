@@ -61,7 +61,7 @@ func (l *leaf) lines(nodes map[uint32]*pathNode) (lines []string) {
 		table *table[textKey, postings]
 	}{
 		{"string", &l.strings}, {"inexact number", &l.inexact}, {"address", &l.ips}, {"network", &l.networks.table},
-		{"prefix", &l.prefixes.table}, {"suffix", &l.suffixes.table}, {"ignoring case", &l.folded}, {"prefix ignoring case", &l.foldPrefixes.table},
+		{"prefix", &l.prefixes.table}, {"suffix", &l.suffixes.table}, {"ignoring case", &l.folded.table}, {"prefix ignoring case", &l.foldPrefixes.table},
 		{"suffix ignoring case", &l.foldSuffixes.table},
 	} {
 		t.table.each(func(e *entry[textKey, postings]) { addAll(t.what, &e.value, strconv.Quote(string(e.key))) })
@@ -83,7 +83,11 @@ func (l *leaf) lines(nodes map[uint32]*pathNode) (lines []string) {
 		}
 	}
 	for _, p := range l.any.load() {
-		add("any value", p)
+		if p.test == nil {
+			add("any value", p.posting)
+		} else {
+			add("any value that passes a test", p.posting)
+		}
 	}
 	return lines
 }

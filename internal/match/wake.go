@@ -61,7 +61,12 @@ func (sc *scratch) wake(x *index, l *leaf, v *value) {
 		sc.tryAll(x, l.words[v.kind-boolTrue].load())
 	}
 	if uses&usesAny != 0 {
-		sc.tryAll(x, l.any.load())
+		any := l.any.load()
+		for i := range any {
+			if t := any[i].test; t == nil || t.holds(v) {
+				sc.try(x, &any[i].posting)
+			}
+		}
 	}
 }
 
@@ -75,7 +80,9 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 	if uses&usesFolds != 0 {
 		sc.lower = appendLower(sc.lower[:0], v.text)
 		text := bytesString(sc.lower)
-		wakeKey(sc, x, &l.folded, textKey(text))
+		if l.folded.ends.Load()&endOf(text, 0) != 0 && slices.Contains(l.folded.lengths.load(), len(text)) {
+			wakeKey(sc, x, &l.folded.table, textKey(text))
+		}
 		sc.wakePrefixes(x, &l.foldPrefixes, text)
 		sc.wakeSuffixes(x, &l.foldSuffixes, text)
 	}
@@ -90,7 +97,7 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 }
 
 func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
-	if ends := a.ends.Load(); text == "" && ends != ^uint64(0) || text != "" && ends&end(text[0]) == 0 {
+	if a.ends.Load()&endOf(text, 0) == 0 {
 		return
 	}
 	for _, n := range a.lengths.load() {
@@ -101,7 +108,7 @@ func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
 }
 
 func (sc *scratch) wakeSuffixes(x *index, a *affixes, text string) {
-	if ends := a.ends.Load(); text == "" && ends != ^uint64(0) || text != "" && ends&end(text[len(text)-1]) == 0 {
+	if a.ends.Load()&endOf(text, len(text)-1) == 0 {
 		return
 	}
 	for _, n := range a.lengths.load() {

@@ -65,37 +65,42 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 	last := &memo.entries[0]
 	i, more := jsonwalk.Open(data, i, '}')
 	for more {
+		var kid *pathNode // nil: no rule asks for the member
 		var err *jsonwalk.SyntaxError
-		m := member{at: t}
-		next := last.next
+		at, next := t, last.next // at: the tree node that kid is below, or the kid itself
 		if next.node == nil {
 			i, last = pass(data, i, last, &w.sc.tail)
 			next = last.next
 		}
 		if i < len(data) && next.size != 0 && next.differs(w.sc.tail.window(data, i)) == 0 {
-			last, m.node = next, next.node
-			if i += int(next.size); i < len(data) && data[i] <= ' ' {
-				i = jsonwalk.Space(data, i)
-			}
-		} else if last, i, err = w.key(memo, last, &m, i); err != nil {
+			last, kid = next, next.node
+			i += int(next.size)
+		} else if kid, at, last, i, err = w.key(memo, last, t, i); err != nil {
 			return i, err
+		}
+		if i < len(data) && data[i] <= ' ' {
+			i = jsonwalk.Space(data, i)
 		}
 		switch {
-		case m.node != nil:
-			if i, err = w.value(&m, i, depth+1); err == nil && w.done() {
-				return i, nil
+		case kid == nil:
+			if i < len(data) && data[i] == '"' {
+				i, _, err = jsonwalk.String(data, i)
+			} else {
+				i, err = w.pass(i, depth+1)
 			}
-			if memo.owner != n { // an object below has taken it
-				memo = w.sc.memoOf(n)
-				last = &memo.entries[0]
-			}
-		case i < len(data) && data[i] == '"':
-			i, _, err = jsonwalk.String(data, i)
+		case t == outside:
+			i, err = w.value(kid, i, depth+1)
+		case at == t:
+			i, err = w.treeValue(w.treeMember(t, kid), i, depth+1)
 		default:
-			i, err = w.pass(i, depth+1)
+			i, err = w.treeValue(at, i, depth+1)
 		}
-		if err != nil {
+		if err != nil || w.done() {
 			return i, err
+		}
+		if memo.owner != n { // an object below has taken it
+			memo = w.sc.memoOf(n)
+			last = &memo.entries[0]
 		}
 		// Optimization: text without white space, which is most, is not looked at for
 		// it. BenchmarkParcels prices it.
@@ -108,37 +113,33 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 	return i, nil
 }
 
-// A member is where the value of a member of an object belongs.
-type member struct {
-	node *pathNode // nil: no rule asks for it
-	at   int32     // the tree node that it is a member of, or that it is itself if made is true; outside
-	made bool
-}
-
-// key reads the key at i, which comes behind last. It returns the key's own memory and
-// the position of the value.
-func (w *walker) key(memo *memo, last *memoKey, m *member, i int) (*memoKey, int, *jsonwalk.SyntaxError) {
+// key reads the key at i, which comes behind last. It returns the node that it leads to,
+// or nil if no rule asks for it, the tree node that this is below (t, or, for a key with
+// dots or escapes, the very one that it leads to), the key's own memory, and the position
+// behind its colon.
+func (w *walker) key(memo *memo, last *memoKey, t int32, i int) (*pathNode, int32, *memoKey, int, *jsonwalk.SyntaxError) {
 	data := w.data
 	end, plain, err := jsonwalk.Key(data, i)
 	if err != nil {
-		return last, end, err
+		return nil, t, last, end, err
 	}
+	var kid *pathNode
 	key := data[i+1 : end-1]
 	switch {
-	case !plain && m.at == outside:
-		m.node = w.find(memo.owner, key)
+	case !plain && t == outside:
+		kid = w.find(memo.owner, key)
 	case !plain:
-		if m.at = w.treeFind(m.at, key); m.at != outside {
-			m.node, m.made = w.sc.tree[m.at].node, true
+		if k := w.treeFind(t, key); k != 0 {
+			kid, t = w.sc.tree[k].node, k
 		}
 	case len(key) <= memoBytes && end < len(data) && data[end] == ':':
 		last = memo.learn(last, w.sc.tail.window(data, i), len(key)+3)
-		m.node = last.node
+		kid = last.node
 	default:
-		m.node = memo.owner.kid(bytesString(key))
+		kid = memo.owner.kid(bytesString(key))
 	}
 	i, err = jsonwalk.Colon(data, end)
-	return last, i, err
+	return kid, t, last, i, err
 }
 
 // find returns the node that a key with dots or escapes leads to from n, or nil if no
@@ -168,15 +169,8 @@ func (w *walker) unquoted(s []byte) string {
 	return bytesString(w.sc.text[start:len(w.sc.text)])
 }
 
-// value reads the value at i, which is m.
-func (w *walker) value(m *member, i, depth int) (int, *jsonwalk.SyntaxError) {
-	n := m.node
-	if m.made {
-		return w.treeValue(m.at, i, depth)
-	}
-	if m.at != outside {
-		return w.treeValue(w.treeMember(m.at, n), i, depth)
-	}
+// value reads the value at i, which stands at n, outside of arrays.
+func (w *walker) value(n *pathNode, i, depth int) (int, *jsonwalk.SyntaxError) {
 	s := w.sc.claim(n)
 	if i >= len(w.data) || s == nil || s.array != 0 {
 		return w.pass(i, depth)
