@@ -262,7 +262,7 @@ func (l *leaf) wait(v *values, p posting) {
 	for _, t := range v.tests() {
 		structure := l.waitFor(t, p)
 		if structure == usesAny {
-			if _, all := t.(exists); all || p.own {
+			if _, all := t.(exists); all || p.place == own {
 				t = nil
 			}
 			l.any.add(testPosting{p, t})

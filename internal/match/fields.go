@@ -92,5 +92,5 @@ func (w *walker) leaf(n *pathNode, text string) {
 	}
 	s.claimed = true
 	s.leaf.setString(text)
-	w.sc.found = append(w.sc.found, finding{node: n})
+	w.sc.found = append(w.sc.found, n)
 }

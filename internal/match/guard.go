@@ -12,11 +12,21 @@ type posting struct {
 	rule, key uint32
 	slot      uint32 // of the guard's field
 	op        guardOp
-	complete  bool   // what waked it and the guard together are the whole rule
-	tied      bool   // as in rule
-	own       bool   // the guard is the test of what it waits for itself
+	complete  bool // what waked it and the guard together are the whole rule
+	tied      bool // as in rule
+	place     guardPlace
 	a, b      uint64 // of op
 }
+
+// A guardPlace is where the field of a guard is in the trie of paths, beside the field
+// that the rule waits at.
+type guardPlace uint8
+
+const (
+	elsewhere guardPlace = iota
+	sibling              // a member of the same object
+	own                  // the field itself
+)
 
 // noRule is the number of no rule.
 const noRule = math.MaxUint32
@@ -52,12 +62,18 @@ func (r *rule) posting(access int, final bool) posting {
 			covered = 1
 		}
 	}
-	own := r.conj.fields[access].values
-	if own.wakesSurely() {
+	values := r.conj.fields[access].values
+	if values.wakesSurely() {
 		covered++
 	}
-	if p.op == noGuard && own.excludes() {
-		p.own = p.guardBy(own, r.nodes[access], final)
+	n := r.nodes[access]
+	if p.op == noGuard && values.excludes() && p.guardBy(values, n, final) {
+		p.place = own
+	}
+	for _, other := range r.nodes {
+		if p.op != noGuard && p.slot == other.slot && other != n && other.parent == n.parent {
+			p.place = sibling
+		}
 	}
 	p.complete = covered == len(r.conj.fields) && p.op != hasGrams
 	return p
@@ -174,19 +190,17 @@ const (
 	passes
 )
 
-// guard asks p's guard. A field that is not found outside of arrays may be inside of one.
+// guard asks p's guard.
 func (sc *scratch) guard(p *posting) verdict {
-	v := sc.leafAt(p.slot)
+	v, verdict := sc.guarded(p)
 	if v == nil {
-		return sc.unlessArrays(fails)
+		return verdict
 	}
 	switch p.op {
-	case noGuard:
-		return passes
 	case between:
 		return v.between(math.Float64frombits(p.a), math.Float64frombits(p.b))
 	case sameText:
-		if v.id != uint32(p.a) || v.kind != str {
+		if v.id() != uint32(p.a) {
 			return fails
 		}
 		if p.b == 0 {
@@ -195,11 +209,11 @@ func (sc *scratch) guard(p *posting) verdict {
 		if v = sc.leafAt(uint32(p.b >> 32)); v == nil {
 			return sc.unlessArrays(fails)
 		}
-		if v.id != uint32(p.b) || v.kind != str {
+		if v.id() != uint32(p.b) {
 			return fails
 		}
 	case otherText:
-		if id := v.id; v.kind == str && id != 0 && (id == uint32(p.a) || id == uint32(p.a>>32) || id == uint32(p.b) || id == uint32(p.b>>32)) {
+		if id := v.id(); id != 0 && (id == uint32(p.a) || id == uint32(p.a>>32) || id == uint32(p.b) || id == uint32(p.b>>32)) {
 			return fails
 		}
 	case hasGrams:
@@ -209,6 +223,42 @@ func (sc *scratch) guard(p *posting) verdict {
 		return perhaps
 	}
 	return passes
+}
+
+// guarded returns the value that p's guard is for, or nil with the guard's verdict. What
+// is not found outside of arrays may be inside of one.
+func (sc *scratch) guarded(p *posting) (*value, verdict) {
+	if v := sc.leafAt(p.slot); v != nil {
+		return v, perhaps
+	}
+	switch {
+	case len(sc.tree) == 1:
+		return nil, fails
+	case sc.current == outside || p.place == elsewhere:
+		return nil, perhaps
+	case p.place == own:
+		return &sc.tree[sc.current].leaf, perhaps
+	}
+	// The two fields are members of one object, which all their arrays share: only beside
+	// the value that wakes can be what goes with it.
+	t, node := sc.tree[sc.current].parent, sc.tree[sc.current].node
+	for t != 0 && sc.tree[t].node == node { // an array at the field itself
+		t = sc.tree[t].parent
+	}
+	if t == 0 {
+		return nil, perhaps
+	}
+	for k := sc.tree[t].first; k != 0; k = sc.tree[k].next {
+		if s := &sc.tree[k]; s.node.slot == p.slot {
+			if s.array {
+				return nil, perhaps
+			}
+			if s.leaf.kind != none {
+				return &s.leaf, perhaps
+			}
+		}
+	}
+	return nil, fails
 }
 
 // leafAt returns what the event holds at a path outside of arrays, or nil.

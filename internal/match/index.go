@@ -46,6 +46,7 @@ func (v *view) sees(rule uint32) bool {
 // A pathNode is a node of the trie of paths.
 type pathNode struct {
 	path   string // keys from the top, joined with dots
+	parent *pathNode
 	slot   uint32 // number of the node, in the order of their making
 	leaf   atomic.Pointer[leaf]
 	leaves list[uint32] // numbers of the leaves here and below
@@ -139,7 +140,7 @@ func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
 	if e := n.kids.find(textKey(key)); e != nil {
 		return e.value
 	}
-	kid := &pathNode{path: path, slot: x.nodes}
+	kid := &pathNode{path: path, parent: n, slot: x.nodes}
 	x.nodes++
 	n.kids.insert(&entry[textKey, *pathNode]{textKey(key), kid})
 	return kid

@@ -10,24 +10,18 @@ type scratch struct {
 	stamp uint32
 	view  *view
 	slots []slot
-	found []finding  // leaves outside of arrays
-	tree  []treeNode // tree[0] is unused
-	keys  []uint32   // stamp of the last match that returned a key
-	rules []uint32   // stamp of the last match that tried a rule; of rules that may be waked twice
-	hits  []uint32   // keys that match
-	text  []byte     // unescaped strings
+	found []*pathNode // nodes with a leaf outside of arrays
+	tree  []treeNode  // tree[0] is unused
+	keys  []uint32    // stamp of the last match that returned a key
+	rules []uint32    // stamp of the last match that tried a rule; of rules that may be waked twice
+	hits  []uint32    // keys that match
+	text  []byte      // unescaped strings
 	lower []byte
 	grams []*postings
 	memos [memoCount]*memo
 	tail  tail // of the text
 
-	inArray bool // what is waked now is waked by a value inside of an array
-}
-
-// A finding is a node with a leaf that the event has, outside of arrays.
-type finding struct {
-	node   *pathNode
-	string *postings // what waits for the very string that it is; nil: none
+	current int32 // the tree node whose value wakes now; outside: another value does
 }
 
 // A slot is what an event holds at a path outside of arrays.
@@ -46,6 +40,7 @@ type treeNode struct {
 	leaf        value
 	claimed     bool // by an object or a leaf
 	array       bool
+	parent      int32 // 0: none
 	first, next int32 // of its elements or members; the next of its siblings
 	last        int32
 }

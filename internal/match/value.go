@@ -24,7 +24,7 @@ type value struct {
 	kind    kind
 	number  numberState
 	masked  bool
-	id      uint32 // of a string outside of arrays: the id of the literal it equals, or 0
+	literal *postings // of a string: what waits for that very string, which has its id; nil: nothing
 	decimal jsonwalk.Decimal
 	bits    uint64 // of a number: of its float64, or one that is near; of a string that is masked: its gramMask
 }
@@ -52,7 +52,7 @@ func (v *value) setNumber(text string, d jsonwalk.Decimal) {
 }
 
 // setString makes v a string.
-func (v *value) setString(text string) { v.kind, v.text, v.id, v.masked = str, text, 0, false }
+func (v *value) setString(text string) { v.kind, v.text, v.literal, v.masked = str, text, nil, false }
 
 // around returns bounds of what parse returns, at less cost.
 func (v *value) around() (low, high float64) {
@@ -93,6 +93,14 @@ func (v *value) isExact() bool {
 		}
 	}
 	return v.number == exact
+}
+
+// id returns the id of a string at its path, or 0 if no rule names it.
+func (v *value) id() uint32 {
+	if v.kind != str || v.literal == nil {
+		return 0
+	}
+	return v.literal.id
 }
 
 // gramMask returns the gramMask of a string.

@@ -8,48 +8,46 @@ import (
 // run wakes the rules that wait for what the walk has found and keeps the keys of
 // those that match.
 func (sc *scratch) run(x *index) {
-	// First each string gets its id: guards ask for those of other fields.
-	for i := range sc.found {
-		f := &sc.found[i]
-		if v := &sc.slots[f.node.slot].leaf; v.kind == str {
-			if l := f.node.leaf.Load(); l.uses.Load()&usesStrings != 0 {
-				if e := l.strings.find(textKey(v.text)); e != nil {
-					f.string, v.id = &e.value, e.value.id
-				}
-			}
+	// First strings are looked up: guards ask for those of other fields.
+	for _, n := range sc.found {
+		sc.slots[n.slot].leaf.lookUp(n.leaf.Load())
+	}
+	for i := range sc.tree[1:] {
+		if t := &sc.tree[1+i]; t.leaf.kind == str {
+			t.leaf.lookUp(t.node.leaf.Load())
 		}
 	}
-	sc.inArray = false
-	for i := range sc.found {
-		f := &sc.found[i]
-		if f.string != nil {
-			sc.tryPostings(x, f.string)
-		}
-		sc.wake(x, f.node.leaf.Load(), &sc.slots[f.node.slot].leaf)
+	sc.current = outside
+	for _, n := range sc.found {
+		sc.wake(x, n.leaf.Load(), &sc.slots[n.slot].leaf)
 	}
-	sc.inArray = true
-	for i := range sc.tree {
-		t := &sc.tree[i]
-		if t.leaf.kind == none {
-			continue
+	for i := range sc.tree[1:] {
+		if t := &sc.tree[1+i]; t.leaf.kind != none {
+			sc.current = int32(1 + i)
+			sc.wake(x, t.node.leaf.Load(), &t.leaf)
 		}
-		l := t.node.leaf.Load()
-		if t.leaf.kind == str && l.uses.Load()&usesStrings != 0 {
-			if e := l.strings.find(textKey(t.leaf.text)); e != nil {
-				sc.tryPostings(x, &e.value)
-			}
-		}
-		sc.wake(x, l, &t.leaf)
 	}
-	sc.inArray = false
+	sc.current = outside
 	sc.tryAll(x, x.always.load())
 }
 
-// wake tries the rules that wait for v, but for those that wait for the very string.
+// lookUp finds the literal that v is, if it is a string that rules name at l.
+func (v *value) lookUp(l *leaf) {
+	if v.kind == str && l.uses.Load()&usesStrings != 0 {
+		if e := l.strings.find(textKey(v.text)); e != nil {
+			v.literal = &e.value
+		}
+	}
+}
+
+// wake tries the rules that wait for v.
 func (sc *scratch) wake(x *index, l *leaf, v *value) {
 	uses := l.uses.Load()
 	switch v.kind {
 	case str:
+		if v.literal != nil {
+			sc.tryPostings(x, v.literal)
+		}
 		if uses&^(usesStrings|usesAny) != 0 {
 			sc.wakeString(x, l, v, uses)
 		}
@@ -218,8 +216,8 @@ func (sc *scratch) tryPairs(x *index, all *pairs) {
 	switch {
 	case v == nil && sc.unlessArrays(fails) != fails:
 		all.byID.each(func(e *entry[numberKey, list[posting]]) { sc.tryAll(x, e.value.load()) })
-	case v != nil && v.kind == str && v.id != 0:
-		if e := all.byID.find(numberKey(v.id)); e != nil {
+	case v != nil && v.id() != 0:
+		if e := all.byID.find(numberKey(v.id())); e != nil {
 			sc.tryAll(x, e.value.load())
 		}
 	}
@@ -237,20 +235,18 @@ func (sc *scratch) try(x *index, p *posting) {
 	if p.rule >= sc.view.rules {
 		return
 	}
+	again := sc.current != outside || p.tied // it may be waked again
+	if again && sc.keys[p.key] == sc.stamp {
+		return
+	}
 	verdict := passes
 	if p.op != noGuard {
 		if verdict = sc.guard(p); verdict == fails {
 			return
 		}
 	}
-	if !sc.view.sees(p.rule) {
+	if !sc.view.sees(p.rule) || sc.view.shared && sc.keys[p.key] == sc.stamp {
 		return
-	}
-	again := sc.inArray || p.tied // it may be waked again
-	if again || sc.view.shared {
-		if sc.keys[p.key] == sc.stamp {
-			return
-		}
 	}
 	if verdict == perhaps || !p.complete {
 		if again {

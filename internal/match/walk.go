@@ -188,7 +188,7 @@ func (w *walker) value(n *pathNode, i, depth int) (int, *jsonwalk.SyntaxError) {
 	default:
 		s.claimed = true
 		if l := n.leaf.Load(); l != nil && s.leaf.kind == none {
-			w.sc.found = append(w.sc.found, finding{node: n})
+			w.sc.found = append(w.sc.found, n)
 			if l.number < w.leaves {
 				w.remaining--
 			}
