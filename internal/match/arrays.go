@@ -23,25 +23,41 @@ import (
 // newTree appends a node to the tree, the last one below parent if that is not 0.
 //
 // Optimization: of a node that is used again only what has to be is set, its leaf's kind
-// alone. BenchmarkParcels/numeric-in-array prices it.
+// alone, and the links between nodes when they are asked for.
+// BenchmarkParcels/numeric-in-array prices it.
 func (w *walker) newTree(n *pathNode, parent int32) int32 {
-	i := int32(len(w.sc.tree))
-	if int(i) == cap(w.sc.tree) {
-		w.sc.tree = append(w.sc.tree, treeNode{})
+	tree := w.sc.tree
+	i := len(tree)
+	if i == cap(tree) {
+		tree = append(tree, treeNode{})
 	}
-	w.sc.tree = w.sc.tree[:i+1]
-	t := &w.sc.tree[i]
-	t.node, t.leaf.kind, t.claimed, t.array, t.parent, t.first, t.next, t.last = n, none, false, false, parent, 0, 0, 0
-	if parent != 0 {
-		p := &w.sc.tree[parent]
-		if p.last == 0 {
-			p.first = i
-		} else {
-			w.sc.tree[p.last].next = i
+	tree = tree[:i+1]
+	t := &tree[i]
+	t.node, t.parent, t.claimed, t.array, t.leaf.kind = n, parent, false, false, none
+	w.sc.tree = tree
+	return int32(i)
+}
+
+// link links the nodes of the tree, if that has not been done.
+func (sc *scratch) link() {
+	if sc.linked {
+		return
+	}
+	sc.linked = true
+	for i := range sc.tree {
+		t := &sc.tree[i]
+		t.first, t.next, t.last = 0, 0, 0
+		if t.parent == 0 {
+			continue
 		}
-		p.last = i
+		p := &sc.tree[t.parent] // which comes before
+		if p.last == 0 {
+			p.first = int32(i)
+		} else {
+			sc.tree[p.last].next = int32(i)
+		}
+		p.last = int32(i)
 	}
-	return i
 }
 
 // array reads the array at i, which takes the slot s of n. What rules ask for at n and
@@ -130,7 +146,9 @@ func (w *walker) treeMember(t int32, n *pathNode) int32 {
 	if s == nil { // newer than the match, and so nothing that it needs
 		return w.newTree(n, t)
 	}
-	if s.parent != t {
+	if s.parent == t {
+		w.sc.merged = true
+	} else {
 		s.parent, s.member = t, w.newTree(n, t)
 	}
 	return s.member

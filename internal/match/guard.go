@@ -248,8 +248,8 @@ func (sc *scratch) guarded(p *posting) (*value, verdict) {
 	if t == 0 {
 		return nil, perhaps
 	}
-	for k := sc.tree[t].first; k != 0; k = sc.tree[k].next {
-		if s := &sc.tree[k]; s.node.slot == p.slot {
+	for k := int(t) + 1; k < len(sc.tree) && sc.tree[k].parent >= t; k++ {
+		if s := &sc.tree[k]; s.parent == t && s.node.slot == p.slot {
 			if s.array {
 				return nil, perhaps
 			}
@@ -257,6 +257,9 @@ func (sc *scratch) guarded(p *posting) (*value, verdict) {
 				return &s.leaf, perhaps
 			}
 		}
+	}
+	if sc.merged {
+		return nil, perhaps
 	}
 	return nil, fails
 }

@@ -18,7 +18,7 @@ func parseFloat(text string) float64 {
 
 // approximate returns a float64 that is d's nearest if sure is true, else one that is
 // off by two units of its last place at most.
-func approximate(d jsonwalk.Decimal) (f float64, sure bool) {
+func approximate(d *jsonwalk.Decimal) (f float64, sure bool) {
 	f = float64(d.Digits) / pow10[d.Fraction]
 	if d.Negative {
 		f = 0 - f
@@ -44,7 +44,7 @@ func around(f float64) (low, high float64) {
 //
 // Optimization: a few multiplications in place of parsing and formatting.
 // BenchmarkParcels/two-numeric-in-element prices it.
-func nearest(d jsonwalk.Decimal, f float64) (_ float64, exact, ok bool) {
+func nearest(d *jsonwalk.Decimal, f float64) (_ float64, exact, ok bool) {
 	digits, k := d.Digits, d.Fraction
 	for k > 0 && digits%10 == 0 && digits != 0 {
 		digits, k = digits/10, k-1

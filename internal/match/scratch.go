@@ -21,6 +21,8 @@ type scratch struct {
 	memos [memoCount]*memo
 	tail  tail // of the text
 
+	merged  bool  // some object in tree has the same member twice
+	linked  bool  // the nodes of tree know what is below them
 	current int32 // the tree node whose value wakes now; outside: another value does
 }
 
@@ -34,15 +36,16 @@ type slot struct {
 	leaf    value // kind none: none
 }
 
-// A treeNode is a value inside of an array, or the array.
+// A treeNode is a value inside of an array, or the array. What is below a node comes
+// behind it in the tree, and before what is not, unless members were merged.
 type treeNode struct {
 	node        *pathNode
 	leaf        value
 	claimed     bool // by an object or a leaf
 	array       bool
 	parent      int32 // 0: none
-	first, next int32 // of its elements or members; the next of its siblings
-	last        int32
+	first, last int32 // of its elements or members; only once they are linked,
+	next        int32 // as is this, the next of its siblings
 }
 
 // reset makes sc ready for a match on a view.
@@ -62,7 +65,7 @@ func (sc *scratch) reset(v *view) {
 	if sc.tree == nil {
 		sc.tree = make([]treeNode, 1, 8)
 	}
-	sc.found, sc.hits, sc.text, sc.tree, sc.tail.start = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1], -1
+	sc.found, sc.hits, sc.text, sc.tree, sc.tail.start, sc.merged, sc.linked = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1], -1, false, false
 }
 
 func atLeast[T any](s []T, n uint32) []T {

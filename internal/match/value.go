@@ -39,11 +39,12 @@ const (
 	inexact
 )
 
-// setNumber makes v the number that text is, which is d if that is known.
-func (v *value) setNumber(text string, d jsonwalk.Decimal) {
-	v.kind, v.text, v.decimal, v.number = number, text, d, unparsed
-	if d.Known {
-		f, sure := approximate(d)
+// setNumber makes v the number that text is, which its decimal stands for if that is
+// known.
+func (v *value) setNumber(text string) {
+	v.kind, v.text, v.number = number, text, unparsed
+	if v.decimal.Known {
+		f, sure := approximate(&v.decimal)
 		v.bits, v.number = math.Float64bits(f), near
 		if sure {
 			v.number = parsed
@@ -68,7 +69,7 @@ func (v *value) parse() float64 {
 	if v.number <= near {
 		f, isExact, ok := 0.0, false, false
 		if v.number == near {
-			f, isExact, ok = nearest(v.decimal, math.Float64frombits(v.bits))
+			f, isExact, ok = nearest(&v.decimal, math.Float64frombits(v.bits))
 		}
 		switch {
 		case !ok:

@@ -268,6 +268,7 @@ func (sc *scratch) try(x *index, p *posting) {
 // holdsRule reports whether all fields of r hold.
 func (sc *scratch) holdsRule(x *index, r *rule) bool {
 	if len(sc.tree) > 1 {
+		sc.link()
 		return sc.holds(r, x.stepsOf(r), outside, 0, false)
 	}
 	for i, n := range r.nodes { // without arrays each field is judged for itself

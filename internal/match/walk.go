@@ -221,11 +221,11 @@ func (w *walker) scalar(v *value, i int) (int, *jsonwalk.SyntaxError) {
 		}
 		return end, nil
 	case c == '-' || c-'0' <= 9:
-		end, d, err := jsonwalk.ParseNumber(data, i)
+		end, err := jsonwalk.ParseNumber(data, i, &v.decimal)
 		if err != nil {
 			return end, err
 		}
-		v.setNumber(bytesString(data[i:end]), d)
+		v.setNumber(bytesString(data[i:end]))
 		return end, nil
 	}
 	end, err := jsonwalk.Scalar(data, i)
