@@ -15,7 +15,7 @@ var texts = []string{
 
 	`{}`, `[]`, ` {"a" : [1 , -2.5e+3, true, false, null, "x\u00e9\n"] } `, `"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx\ude00"`,
 	`"\ud83d\ud83d\ude00"`, `""`, `0`, `-0`, `01`, `1.`, `.5`, `1e`, `1e+`, `-`, `tru`, `nul`, `truex`, `{"a":1,}`, `[1,]`, `{"a"}`,
-	`{"a":}`, `{a:1}`, `[1 2]`, `{"a":1 "b":2}`, "\"\x01\"", "\"\xff\"", `"\x"`, `"\u12g4"`, `"abc`, `{"a":1}}`, `]`, ``, ` `, `[[[]]]`, `[[]`, `{"a":{"b":[{}]}}`,
+	`12345678`, `-1234567.5`, `1.12345678`, `1.123456789`, `1.1234567890123456`, `12.12345678901234567`, `0.5e3`, `-0.0`, `00.5`, `{"a":}`, `{a:1}`, `[1 2]`, `{"a":1 "b":2}`, "\"\x01\"", "\"\xff\"", `"\x"`, `"\u12g4"`, `"abc`, `{"a":1}}`, `]`, ``, ` `, `[[[]]]`, `[[]`, `{"a":{"b":[{}]}}`,
 	strings.Repeat("[", 10000) + strings.Repeat("]", 10000), strings.Repeat("[", 10001) + strings.Repeat("]", 10001),
 	strings.Repeat(`{"a":`, 10000) + "1" + strings.Repeat("}", 10000), strings.Repeat("[", 1<<20),
 }
@@ -36,6 +36,18 @@ func checkValid(t *testing.T, data []byte) {
 	end, passErr := Pass(data, Space(data, 0))
 	assert.Nil(t, passErr)
 	assert.Nil(t, End(data, end), "Pass")
+	if i := Space(data, 0); data[i] == '-' || data[i]-'0' <= 9 {
+		var fast, plain Decimal
+		end, err := ParseNumber(append(data[i:len(data):len(data)], make([]byte, 32)...), 0, &fast)
+		assert.Nil(t, err)
+		plainEnd, err := parseNumber(data, i, &plain)
+		assert.Nil(t, err)
+		assert.Equal(t, plainEnd, i+end)
+		assert.Equal(t, plain.Known, fast.Known)
+		if plain.Known {
+			assert.Equal(t, plain, fast)
+		}
+	}
 	var s string
 	if i := Space(data, 0); data[i] == '"' && utf8.Valid(data) && json.Unmarshal(data, &s) == nil {
 		end, escaped, _ := String(data, i)

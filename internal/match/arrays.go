@@ -83,7 +83,7 @@ func (w *walker) elements(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	i, more := jsonwalk.Open(w.data, i, ']')
 	for more {
 		var err *jsonwalk.SyntaxError
-		if i, err = w.treeValue(w.newTree(n, t), i, depth+1); err != nil {
+		if i, err = w.treeValue(w.newTree(n, t), n, i, depth+1); err != nil {
 			return i, err
 		}
 		if i, more, err = jsonwalk.Next(w.data, i, ']'); err != nil {
@@ -93,27 +93,27 @@ func (w *walker) elements(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	return i, nil
 }
 
-// treeValue reads the value at i, which is tree node t.
-func (w *walker) treeValue(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
-	n := &w.sc.tree[t]
-	if i >= len(w.data) || n.array {
+// treeValue reads the value at i, which is tree node t, at n.
+func (w *walker) treeValue(t int32, n *pathNode, i, depth int) (int, *jsonwalk.SyntaxError) {
+	v := &w.sc.tree[t]
+	if i >= len(w.data) || v.array {
 		return w.pass(i, depth)
 	}
 	switch w.data[i] {
 	case '{':
-		n.claimed = true
-		if n.node.kids.used() {
-			return w.object(n.node, t, i, depth)
+		v.claimed = true
+		if n.kids.used() {
+			return w.object(n, t, i, depth)
 		}
 	case '[':
-		if !n.claimed {
-			n.array = true
+		if !v.claimed {
+			v.array = true
 			return w.elements(t, i, depth)
 		}
 	default:
-		n.claimed = true
-		if n.node.leaf.Load() != nil && n.leaf.kind == none {
-			return w.scalar(&n.leaf, i)
+		v.claimed = true
+		if v.leaf.kind == none && n.leaf.Load() != nil {
+			return w.scalar(&v.leaf, i)
 		}
 	}
 	return w.pass(i, depth)

@@ -91,9 +91,9 @@ func (w *walker) object(n *pathNode, t int32, i, depth int) (int, *jsonwalk.Synt
 		case t == outside:
 			i, err = w.value(kid, i, depth+1)
 		case at == t:
-			i, err = w.treeValue(w.treeMember(t, kid), i, depth+1)
+			i, err = w.treeValue(w.treeMember(t, kid), kid, i, depth+1)
 		default:
-			i, err = w.treeValue(at, i, depth+1)
+			i, err = w.treeValue(at, kid, i, depth+1)
 		}
 		if err != nil || w.done() {
 			return i, err
