@@ -62,9 +62,10 @@ type postings struct {
 }
 
 type morePostings struct {
-	rest  list[posting]
-	pairs atomic.Pointer[pairs]
-	total int // the writer's
+	rest   list[posting]
+	pairs  atomic.Pointer[pairs]
+	ranges atomic.Pointer[guardRanges]
+	total  int // the writer's
 }
 
 // pairs are postings whose guards want a string at one path, by its id: a value that
@@ -76,6 +77,12 @@ type pairs struct {
 	byID table[numberKey, list[posting]]
 }
 
+// guardRanges are postings whose guards want a number at one path, by their intervals.
+type guardRanges struct {
+	slot uint32
+	ranges
+}
+
 // add lets one more wait.
 func (p *postings) add(n posting) {
 	m := p.more.Load()
@@ -84,6 +91,17 @@ func (p *postings) add(n posting) {
 		defer p.more.Store(m)
 	}
 	m.total++
+	if n.op == between {
+		r := m.ranges.Load()
+		if r == nil {
+			r = &guardRanges{slot: n.slot}
+			defer m.ranges.Store(r)
+		}
+		if r.slot == n.slot {
+			r.add(n.interval(), n)
+			return
+		}
+	}
 	all := m.pairs.Load()
 	if n.op != sameText || all != nil && all.slot != n.slot {
 		m.rest.add(n)
@@ -116,6 +134,9 @@ func (p *postings) count(n posting) (count, total int) {
 		return count, total
 	}
 	count += len(m.rest.load())
+	if r := m.ranges.Load(); n.op == between && r != nil && r.slot == n.slot {
+		count += r.count() / intervalsPerHit
+	}
 	if all := m.pairs.Load(); n.op == sameText && all != nil && all.slot == n.slot {
 		if e := all.byID.find(numberKey(uint32(n.a))); e != nil {
 			count += len(e.value.load())
@@ -127,10 +148,13 @@ func (p *postings) count(n posting) (count, total int) {
 // Costs of waiting: about the number of rules that a value wakes in vain.
 const (
 	costAffix   = 2  // beside those that wait for the same text
-	costNumeric = 8  // beside a part of those that wait for an interval
-	costAny     = 64 // beside all that any value wakes
+	costNumeric = 8  // beside a part of those that wait for an interval: one of intervalsPerHit
+	costAny     = 16 // times as much as all that any value wakes
 	costNoGuard = 8  // times as much, if no other field is a guard: then a rule that is waked must be looked at
 )
+
+// intervalsPerHit is a guess: of so many intervals a number lies in one.
+const intervalsPerHit = 8
 
 func addPosting[K tableKey](t *table[K, postings], key K, p posting) {
 	if e := t.find(key); e != nil {
@@ -235,9 +259,9 @@ func (l *leaf) testCost(t test, p posting) int {
 	case cidr:
 		return costAffix + countPostings(&l.networks.table, networkKey(t.Prefix), p)
 	case numeric:
-		return costNumeric + l.ranges.count()/8
+		return costNumeric + l.ranges.count()/intervalsPerHit
 	}
-	return costAny + len(l.any.load())
+	return costAny * (1 + len(l.any.load()))
 }
 
 // wait lets p wait for each of the values v.
@@ -302,7 +326,8 @@ func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 		l.networks.add(t.Prefix, p)
 		return usesAddresses
 	case numeric:
-		l.ranges.add(t, p)
+		low, high := t.bounds()
+		l.ranges.add(interval{low: low, high: high}, p)
 		return usesRanges
 	}
 	return usesAny
@@ -475,19 +500,34 @@ func (r *ranges) count() int {
 	return 0
 }
 
-func (r *ranges) add(n numeric, p posting) {
+// add adds an interval at which p waits.
+func (r *ranges) add(i interval, p posting) {
 	old := r.state.Load()
 	if old == nil {
 		old = &rangeState{}
 	}
-	low, high := n.bounds()
-	s := &rangeState{old.sorted, append(old.recent, interval{low: low, high: high, posting: p})}
-	if len(s.recent) > 16+len(s.sorted)/4 {
-		s = &rangeState{sorted: slices.Concat(s.sorted, s.recent)}
-		slices.SortFunc(s.sorted, func(a, b interval) int { return cmp.Compare(a.low, b.low) })
+	i.posting = p
+	s := &rangeState{old.sorted, append(old.recent, i)}
+	if len(s.recent) > 16+len(s.sorted)/16 {
+		s = &rangeState{sorted: merged(s.sorted, s.recent)}
 		setHighest(s.sorted)
 	}
 	r.state.Store(s)
+}
+
+// merged returns the intervals of sorted and of recent by low. It changes neither.
+func merged(sorted, recent []interval) []interval {
+	byLow := func(a, b interval) int { return cmp.Compare(a.low, b.low) }
+	recent = slices.SortedFunc(slices.Values(recent), byLow)
+	all := make([]interval, 0, len(sorted)+len(recent))
+	for len(sorted) > 0 && len(recent) > 0 {
+		if byLow(recent[0], sorted[0]) < 0 {
+			all, recent = append(all, recent[0]), recent[1:]
+		} else {
+			all, sorted = append(all, sorted[0]), sorted[1:]
+		}
+	}
+	return append(append(all, sorted...), recent...)
 }
 
 func setHighest(tree []interval) float64 {

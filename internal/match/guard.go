@@ -18,6 +18,10 @@ type posting struct {
 	a, b      uint64 // of op
 }
 
+// Beside the one string, b of sameText asks for one more: at the slot that its high half
+// is, the one whose id is its low half; or, with no slot, for a value that wakes which has
+// the grams of its low half, a folded gramMask. Of those a hit is no certainty.
+
 // A guardPlace is where the field of a guard is in the trie of paths, beside the field
 // that the rule waits at.
 type guardPlace uint8
@@ -36,7 +40,7 @@ type guardOp uint8
 const (
 	noGuard   guardOp = iota
 	between           // a number from a to b, the bits of float64s
-	sameText          // the string whose id is the low half of a; if b is not 0, also at slot b>>32 the one of its low half
+	sameText          // the string whose id is the low half of a; and what b says, if it is not 0 (see below)
 	otherText         // a value; if a string none of those whose ids are the halves of a and b
 	hasGrams          // a string that has the grams of a, a gramMask; no certainty if it has
 )
@@ -75,9 +79,32 @@ func (r *rule) posting(access int, final bool) posting {
 			p.place = sibling
 		}
 	}
+	if p.op == sameText && p.b == 0 {
+		p.b = uint64(folded(values.gramMask()))
+	}
 	p.complete = covered == len(r.conj.fields) && p.op != hasGrams
 	return p
 }
+
+// interval is that of a guard between.
+func (p *posting) interval() interval {
+	return interval{low: math.Float64frombits(p.a), high: math.Float64frombits(p.b)}
+}
+
+// gramMask is the mask of all the grams that a value of v has, if v is a wildcard.
+func (v *values) gramMask() (mask uint64) {
+	if len(v.tests()) != 1 || len(v.literals()) > 0 {
+		return 0
+	}
+	w, _ := v.tests()[0].(wildcard)
+	for _, part := range w.parts {
+		mask = gramMask(mask, part)
+	}
+	return mask
+}
+
+// folded is half of a gramMask: it too has all the bits of a part's.
+func folded(mask uint64) uint32 { return uint32(mask) | uint32(mask>>32) }
 
 // text returns the one string that v admits, if it is that.
 func (v *values) text() (text string, one bool) {
@@ -108,9 +135,7 @@ func (p *posting) guardBy(v *values, n *pathNode, final bool) bool {
 	case suffix:
 		mask = gramMask(0, string(t))
 	case wildcard:
-		for _, part := range t.parts {
-			mask = gramMask(mask, part)
-		}
+		mask = v.gramMask()
 	}
 	if op == hasGrams {
 		if mask == 0 { // too short, or of another kind
@@ -205,6 +230,12 @@ func (sc *scratch) guard(p *posting) verdict {
 		}
 		if p.b == 0 {
 			return passes
+		}
+		if p.b>>32 == 0 {
+			if sc.waking.kind != str || folded(sc.waking.gramMask())&uint32(p.b) != uint32(p.b) {
+				return fails
+			}
+			return perhaps
 		}
 		if v = sc.leafAt(uint32(p.b >> 32)); v == nil {
 			return sc.unlessArrays(fails)

@@ -21,8 +21,9 @@ type scratch struct {
 	memos [memoCount]*memo
 	tail  tail // of the text
 
-	merged  bool  // some object in tree has the same member twice
-	linked  bool  // the nodes of tree know what is below them
+	merged  bool // some object in tree has the same member twice
+	linked  bool // the nodes of tree know what is below them
+	waking  *value
 	current int32 // the tree node whose value wakes now; outside: another value does
 }
 

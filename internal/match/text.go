@@ -102,6 +102,12 @@ func (p *postings) all() (all []posting) {
 		if pairs := m.pairs.Load(); pairs != nil {
 			pairs.byID.each(func(e *entry[numberKey, list[posting]]) { all = append(all, e.value.load()...) })
 		}
+		if r := m.ranges.Load(); r != nil {
+			s := r.state.Load()
+			for _, i := range slices.Concat(s.sorted, s.recent) {
+				all = append(all, i.posting)
+			}
+		}
 	}
 	return all
 }
@@ -116,7 +122,9 @@ func (p *posting) text(nodes map[uint32]*pathNode) string {
 		s += fmt.Sprintf(" is from %v to %v", math.Float64frombits(p.a), math.Float64frombits(p.b))
 	case sameText:
 		s += fmt.Sprintf(" is %q", nodes[p.slot].stringOf(uint32(p.a)))
-		if p.b != 0 {
+		if p.b>>32 == 0 && p.b != 0 {
+			s += " and it has the parts of a text"
+		} else if p.b != 0 {
 			n := nodes[uint32(p.b>>32)]
 			s += fmt.Sprintf(" and %s is %q", n.path, n.stringOf(uint32(p.b)))
 		}

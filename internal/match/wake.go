@@ -43,6 +43,7 @@ func (v *value) lookUp(l *leaf) {
 // wake tries the rules that wait for v.
 func (sc *scratch) wake(x *index, l *leaf, v *value) {
 	uses := l.uses.Load()
+	sc.waking = v
 	switch v.kind {
 	case str:
 		if v.literal != nil {
@@ -61,9 +62,11 @@ func (sc *scratch) wake(x *index, l *leaf, v *value) {
 	if uses&usesAny != 0 {
 		any := l.any.load()
 		for i := range any {
-			if t := any[i].test; t == nil || t.holds(v) {
-				sc.try(x, &any[i].posting)
+			p := &any[i]
+			if p.test != nil && (p.op != noGuard && sc.guard(&p.posting) == fails || !p.test.holds(v)) {
+				continue
 			}
+			sc.try(x, &p.posting)
 		}
 	}
 }
@@ -162,13 +165,18 @@ func (sc *scratch) wakeNumber(x *index, l *leaf, v *value, uses uint32) {
 		wakeKey(sc, x, &l.inexact, textKey(v.text))
 	}
 	if uses&usesRanges != 0 {
-		s := l.ranges.state.Load()
-		low, high := v.around()
-		sc.wakeIntervals(x, s.sorted, v, low, high)
-		for i := range s.recent {
-			if r := &s.recent[i]; r.low <= high && low <= r.high && v.between(r.low, r.high) == passes {
-				sc.try(x, &r.posting)
-			}
+		sc.wakeRanges(x, &l.ranges, v)
+	}
+}
+
+// wakeRanges tries those that wait for a number as v.
+func (sc *scratch) wakeRanges(x *index, r *ranges, v *value) {
+	s := r.state.Load()
+	low, high := v.around()
+	sc.wakeIntervals(x, s.sorted, v, low, high)
+	for i := range s.recent {
+		if r := &s.recent[i]; r.low <= high && low <= r.high && v.between(r.low, r.high) == passes {
+			sc.try(x, &r.posting)
 		}
 	}
 }
@@ -207,6 +215,26 @@ func (sc *scratch) tryPostings(x *index, p *postings) {
 		if all := m.pairs.Load(); all != nil {
 			sc.tryPairs(x, all)
 		}
+		if r := m.ranges.Load(); r != nil {
+			sc.tryRanges(x, r)
+		}
+	}
+}
+
+// tryRanges tries those in whose interval the event's number lies, or all if it may be in
+// an array.
+func (sc *scratch) tryRanges(x *index, r *guardRanges) {
+	switch v := sc.leafAt(r.slot); {
+	case v == nil && sc.unlessArrays(fails) != fails:
+		s := r.state.Load()
+		for i := range s.sorted {
+			sc.try(x, &s.sorted[i].posting)
+		}
+		for i := range s.recent {
+			sc.try(x, &s.recent[i].posting)
+		}
+	case v != nil && v.kind == number:
+		sc.wakeRanges(x, &r.ranges, v)
 	}
 }
 
