@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/ThreeDotsLabs/watermill v1.5.1
 	github.com/asaskevich/EventBus v0.0.0-20200907212545-49d423059eef
+	github.com/expr-lang/expr v1.17.8
 	github.com/footbridge-go/footbridge v0.0.0
 	github.com/kelindar/event v1.5.2
 	github.com/tidwall/gjson v1.20.1
