@@ -93,20 +93,20 @@ func (k *memoKey) differs(w *window) uint64 {
 func pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
 	for i < len(data) {
 		w, k := t.window(data, i), last.next
-		at := k.size % 32
+		at := int(k.size % 32)
 		if k.node != nil || k.differs(w) != 0 || w[at] != '"' {
 			break
 		}
-		length := k.length % 16
-		if n := uint8(bits.TrailingZeros64(jsonwalk.Stops(w[at+1:])) / 8); n != length {
-			length, k.length = n, n
+		length := int(k.length % 16)
+		if n := bits.TrailingZeros64(jsonwalk.Stops(w[at+1:at+9])) / 8; n != length {
+			length, k.length = n, uint8(n)
 		}
 		// Behind a longer string than a word's there is no quote here.
 		end := at + 1 + length
-		if binary.LittleEndian.Uint32(w[end:])&0xffffff != '"'|','<<8|'"'<<16 {
+		if binary.LittleEndian.Uint32(w[end:end+4])&0xffffff != '"'|','<<8|'"'<<16 {
 			break
 		}
-		i, last = i+int(end)+2, k
+		i, last = i+end+2, k
 	}
 	return i, last
 }
