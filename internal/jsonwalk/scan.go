@@ -17,9 +17,8 @@ const (
 	slash = '\\' * ones
 )
 
-// Load returns the eight bytes at i, the first one lowest.
-func Load(data []byte, i int) uint64 { return load(data, i) }
-
+// load returns the eight bytes at i, the first one lowest.
+//
 // Optimization: a slice of known length needs no care for an empty one at the very end.
 // BenchmarkSkip prices it.
 func load(data []byte, i int) uint64 { return binary.LittleEndian.Uint64(data[i : i+8]) }

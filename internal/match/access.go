@@ -3,9 +3,6 @@ package match
 import (
 	"cmp"
 	"encoding/binary"
-	"math"
-	"net/netip"
-	"slices"
 	"sync/atomic"
 )
 
@@ -31,9 +28,11 @@ type leaf struct {
 	any                        list[testPosting] // what every value wakes, since nothing better is known
 }
 
-// A testPosting is a posting that waits for a value for which test holds; nil: any.
+// A testPosting is a posting that waits for a value for which test holds, or with not
+// does not hold; nil: any.
 type testPosting struct {
 	posting
+	not  bool
 	test test
 }
 
@@ -54,97 +53,6 @@ const (
 // use marks a structure as used, once it is. One writer at a time.
 func (l *leaf) use(structure uint32) { l.uses.Store(l.uses.Load() | structure) }
 
-// postings are those that wait for one value. Most often it is one.
-type postings struct {
-	first posting // there from the beginning; rule noRule: none
-	id    uint32  // of a string: its number at the leaf, from 1 on
-	more  atomic.Pointer[morePostings]
-}
-
-type morePostings struct {
-	rest   list[posting]
-	pairs  atomic.Pointer[pairs]
-	ranges atomic.Pointer[guardRanges]
-	total  int // the writer's
-}
-
-// pairs are postings whose guards want a string at one path, by its id: a value that
-// wakes a thousand rules of a hundred sources looks at those of its source.
-//
-// Optimization: BenchmarkMixed prices it.
-type pairs struct {
-	slot uint32
-	byID table[numberKey, list[posting]]
-}
-
-// guardRanges are postings whose guards want a number at one path, by their intervals.
-type guardRanges struct {
-	slot uint32
-	ranges
-}
-
-// add lets one more wait.
-func (p *postings) add(n posting) {
-	m := p.more.Load()
-	if m == nil {
-		m = &morePostings{}
-		defer p.more.Store(m)
-	}
-	m.total++
-	if n.op == between {
-		r := m.ranges.Load()
-		if r == nil {
-			r = &guardRanges{slot: n.slot}
-			defer m.ranges.Store(r)
-		}
-		if r.slot == n.slot {
-			r.add(n.interval(), n)
-			return
-		}
-	}
-	all := m.pairs.Load()
-	if n.op != sameText || all != nil && all.slot != n.slot {
-		m.rest.add(n)
-		return
-	}
-	if all == nil {
-		all = &pairs{slot: n.slot}
-		defer m.pairs.Store(all)
-	}
-	id := numberKey(uint32(n.a))
-	e := all.byID.find(id)
-	if e == nil {
-		e = &entry[numberKey, list[posting]]{key: id}
-		e.value.add(n)
-		all.byID.insert(e)
-		return
-	}
-	e.value.add(n)
-}
-
-// count is how many a value wakes that wakes n, which is not there yet; total is how
-// many wait.
-func (p *postings) count(n posting) (count, total int) {
-	if p.first.rule != noRule {
-		count = 1
-	}
-	total = count
-	m := p.more.Load()
-	if m == nil {
-		return count, total
-	}
-	count += len(m.rest.load())
-	if r := m.ranges.Load(); n.op == between && r != nil && r.slot == n.slot {
-		count += r.count() / intervalsPerHit
-	}
-	if all := m.pairs.Load(); n.op == sameText && all != nil && all.slot == n.slot {
-		if e := all.byID.find(numberKey(uint32(n.a))); e != nil {
-			count += len(e.value.load())
-		}
-	}
-	return count, total + m.total
-}
-
 // Costs of waiting: about the number of rules that a value wakes in vain.
 const (
 	costAffix   = 2  // beside those that wait for the same text
@@ -155,25 +63,6 @@ const (
 
 // intervalsPerHit is a guess: of so many intervals a number lies in one.
 const intervalsPerHit = 8
-
-func addPosting[K tableKey](t *table[K, postings], key K, p posting) {
-	if e := t.find(key); e != nil {
-		e.value.add(p)
-		return
-	}
-	e := &entry[K, postings]{key: key}
-	e.value.first = p
-	t.insert(e)
-}
-
-// countPostings is how many a value wakes that wakes p, if p waits in t for key.
-func countPostings[K tableKey](t *table[K, postings], key K, p posting) int {
-	if e := t.find(key); e != nil {
-		count, _ := e.value.count(p)
-		return count
-	}
-	return 0
-}
 
 // addString lets p wait for a string.
 func (l *leaf) addString(text string, p posting) {
@@ -286,13 +175,26 @@ func (l *leaf) wait(v *values, p posting) {
 	for _, t := range v.tests() {
 		structure := l.waitFor(t, p)
 		if structure == usesAny {
-			if _, all := t.(exists); all || p.place == own {
-				t = nil
-			}
-			l.any.add(testPosting{p, t})
+			l.any.add(p.testing(t))
 		}
 		l.use(structure)
 	}
+}
+
+// testing returns p, waiting for a value that passes t.
+func (p posting) testing(t test) testPosting {
+	switch t := t.(type) {
+	case exists:
+		return testPosting{posting: p}
+	case anythingBut:
+		if p.place == own {
+			return testPosting{posting: p}
+		}
+		if e := &t.excluded; len(e.tests()) == 1 && len(e.literals()) == 0 {
+			return testPosting{p, true, e.tests()[0]}
+		}
+	}
+	return testPosting{p, false, t}
 }
 
 // waitFor lets p wait for t and returns where: usesAny if only any value will do, which
@@ -369,13 +271,6 @@ func (l *leaf) wildcardAccess(w wildcard, p posting) (best wildcardAccess) {
 	return best
 }
 
-func postingsOf[K tableKey](t *table[K, postings], key K) *postings {
-	if e := t.find(key); e != nil {
-		return &e.value
-	}
-	return nil
-}
-
 func (l *leaf) waitForWildcard(w wildcard, p posting) (structure uint32) {
 	a := l.wildcardAccess(w, p)
 	switch a.kind {
@@ -391,150 +286,4 @@ func (l *leaf) waitForWildcard(w wildcard, p posting) (structure uint32) {
 		addPosting(&l.grams, gramKey(a.text), p)
 	}
 	return a.kind
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// lower is strings.ToLower for the letters of ASCII alone.
-func lower(s string) textKey { return textKey(appendLower(nil, s)) }
-
-func appendLower(dst []byte, text string) []byte {
-	for i := range len(text) {
-		c := text[i]
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
-// affixes are prefixes, or suffixes: a table of them and the lengths there are. A
-// value is looked up once for each length, if some affix may begin, or end, as it does.
-type affixes struct {
-	table   table[textKey, postings]
-	lengths list[int]
-	ends    atomic.Uint64 // a set of their outer bytes
-}
-
-// endOf returns the set of one outer byte, the first of a prefix, or the last of a suffix;
-// bytes that are equal modulo 64 are one. For no text it is all of them.
-func endOf(text string, at int) uint64 {
-	if text == "" {
-		return ^uint64(0)
-	}
-	return 1 << (text[at] % 64)
-}
-
-func (a *affixes) addPrefix(affix textKey, p posting) { a.add(affix, 0, p) }
-func (a *affixes) addSuffix(affix textKey, p posting) { a.add(affix, len(affix)-1, p) }
-
-func (a *affixes) add(affix textKey, outer int, p posting) {
-	if !slices.Contains(a.lengths.load(), len(affix)) {
-		defer a.lengths.add(len(affix)) // the table comes first: a length finds something
-	}
-	addPosting(&a.table, affix, p)
-	a.ends.Store(a.ends.Load() | endOf(string(affix), outer))
-}
-
-// Grams find parts of texts by a few of their bytes, which are looked up at each place
-// of a value.
-const (
-	gramSize = 4
-	maxGrams = 64 // of a part that are considered
-)
-
-func gramKey(text string) numberKey {
-	return numberKey(text[0]) | numberKey(text[1])<<8 | numberKey(text[2])<<16 | numberKey(text[3])<<24
-}
-
-// networks are those of cidr: a table by their bits and the lengths there are.
-type networks struct {
-	table   table[textKey, postings]
-	lengths list[int] // bits; of IPv6 negative
-}
-
-func networkKey(p netip.Prefix) textKey {
-	b := p.Addr().As16()
-	return textKey(append(addressBytes(p.Addr(), &b), byte(p.Bits())))
-}
-
-func (n *networks) add(p netip.Prefix, posting posting) {
-	length := p.Bits()
-	if p.Addr().Is6() {
-		length = -1 - length
-	}
-	if !slices.Contains(n.lengths.load(), length) {
-		defer n.lengths.add(length)
-	}
-	addPosting(&n.table, networkKey(p), posting)
-}
-
-// ranges are the intervals of numeric: sorted ones in which a number finds those it
-// lies in, and a few more that came since, which it is compared with one by one.
-type ranges struct{ state atomic.Pointer[rangeState] }
-
-// A rangeState is immutable, but that more is appended behind recent.
-type rangeState struct {
-	sorted []interval // by low; a balanced tree, the root in the middle
-	recent []interval
-}
-
-type interval struct {
-	low, high float64 // both belong to it; whether the number is exact is verified
-	highest   float64 // in sorted: of the subtree
-	posting   posting
-}
-
-func (r *ranges) count() int {
-	if s := r.state.Load(); s != nil {
-		return len(s.sorted) + len(s.recent)
-	}
-	return 0
-}
-
-// add adds an interval at which p waits.
-func (r *ranges) add(i interval, p posting) {
-	old := r.state.Load()
-	if old == nil {
-		old = &rangeState{}
-	}
-	i.posting = p
-	s := &rangeState{old.sorted, append(old.recent, i)}
-	if len(s.recent) > 16+len(s.sorted)/16 {
-		s = &rangeState{sorted: merged(s.sorted, s.recent)}
-		setHighest(s.sorted)
-	}
-	r.state.Store(s)
-}
-
-// merged returns the intervals of sorted and of recent by low. It changes neither.
-func merged(sorted, recent []interval) []interval {
-	byLow := func(a, b interval) int { return cmp.Compare(a.low, b.low) }
-	recent = slices.SortedFunc(slices.Values(recent), byLow)
-	all := make([]interval, 0, len(sorted)+len(recent))
-	for len(sorted) > 0 && len(recent) > 0 {
-		if byLow(recent[0], sorted[0]) < 0 {
-			all, recent = append(all, recent[0]), recent[1:]
-		} else {
-			all, sorted = append(all, sorted[0]), sorted[1:]
-		}
-	}
-	return append(append(all, sorted...), recent...)
-}
-
-func setHighest(tree []interval) float64 {
-	if len(tree) == 0 {
-		return math.Inf(-1)
-	}
-	root := len(tree) / 2
-	tree[root].highest = max(tree[root].high, setHighest(tree[:root]), setHighest(tree[root+1:]))
-	return tree[root].highest
 }

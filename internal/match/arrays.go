@@ -113,7 +113,9 @@ func (w *walker) treeValue(t int32, n *pathNode, i, depth int) (int, *jsonwalk.S
 	default:
 		v.claimed = true
 		if v.leaf.kind == none && n.leaf.Load() != nil {
-			return w.scalar(&v.leaf, i)
+			end, err := w.scalar(&v.leaf, i)
+			w.sc.strings = w.sc.strings || v.leaf.kind == str
+			return end, err
 		}
 	}
 	return w.pass(i, depth)

@@ -24,11 +24,19 @@ func mustCompile(source string) *Pattern {
 }
 
 // ratio reports the time of a call of work as a multiple of that of a call of
-// yardstick. They take turns, so that both see the same machine, and of their rounds
-// the best counts.
+// yardstick.
 func ratio(b *testing.B, work, yardstick func(i int)) {
+	best := alternate(b, work, yardstick)
+	b.ReportMetric(best[0], "ns/event")
+	b.ReportMetric(best[0]/best[1], "of-ValidBytes")
+	b.ReportMetric(0, "ns/op")
+}
+
+// alternate returns the time of a call of each of two functions. They take turns, so that
+// both see the same machine, and of their rounds the best counts.
+func alternate(b *testing.B, work, yardstick func(i int)) (best [2]float64) {
 	const rounds, long = 5, 40 * time.Millisecond
-	best := [2]float64{math.Inf(1), math.Inf(1)}
+	best = [2]float64{math.Inf(1), math.Inf(1)}
 	for b.Loop() { // the framework's own figure says nothing here: one loop is all it needs
 		for range rounds {
 			for k, f := range [2]func(int){work, yardstick} {
@@ -43,9 +51,7 @@ func ratio(b *testing.B, work, yardstick func(i int)) {
 			}
 		}
 	}
-	b.ReportMetric(best[0], "ns/event")
-	b.ReportMetric(best[0]/best[1], "of-ValidBytes")
-	b.ReportMetric(0, "ns/op")
+	return best
 }
 
 // BenchmarkParcels reports the time per event as a multiple of gjson.ValidBytes.
@@ -73,33 +79,97 @@ func BenchmarkParcels(b *testing.B) {
 	}
 }
 
-// BenchmarkMixed reports the time per event, and the matches, by number of rules.
-func BenchmarkMixed(b *testing.B) {
-	sizes := []int{10, 100, 1000, 10000, 100000}
-	if testing.Short() {
-		sizes = sizes[:3]
-	}
-	for _, n := range sizes {
-		b.Run(fmt.Sprint("rules=", n), func(b *testing.B) {
+// BenchmarkValidate validates and matches in one pass, as a bus does that publishes, and
+// reports the time as a multiple of gjson.ValidBytes alone.
+func BenchmarkValidate(b *testing.B) {
+	for _, kind := range []string{"no-rules", "exact", "prefix", "wildcard", "suffix-ignore-case", "anything-but", "numeric"} {
+		b.Run("parcels/"+kind, func(b *testing.B) {
 			var s Set[int]
-			for i := range n {
-				s.Add(i, mustCompile(mixedRule(i)))
+			for i, rule := range parcelRules[kind] {
+				s.Add(i, mustCompile(`{"detail":`+rule+`}`))
 			}
-			events := mixedEvents(1000, n)
-			dst := make([]int, 0, 1000)
-			matches, i := 0, 0
-			b.ReportAllocs()
-			for b.Loop() {
-				keys, err := s.AppendMatches(dst, events[i%len(events)])
-				if err != nil {
-					b.Fatal(err)
-				}
-				matches += len(keys)
-				i++
-			}
-			b.ReportMetric(float64(matches)/float64(i), "matches/event")
+			validateRatio(b, &s, parcelEvents(1000))
 		})
 	}
+	for _, n := range []int{10, 1000} {
+		b.Run(fmt.Sprint("mixed/rules=", n), func(b *testing.B) {
+			var s Set[int]
+			for i := range n {
+				s.Add(i, mustCompile(`{"detail":`+mixedRule(i)+`}`))
+			}
+			validateRatio(b, &s, mixedEvents(1000, n))
+		})
+	}
+}
+
+func validateRatio(b *testing.B, s *Set[int], events [][]byte) {
+	dst := make([]int, 0, 100)
+	f := Fields{Source: "shop", DetailType: "Type 1", Time: time.Unix(0, 0)}
+	ratio(b, func(i int) {
+		f.Detail = events[i%len(events)]
+		keys, err := s.AppendFieldsMatches(dst, &f, 1000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sink += len(keys)
+	}, func(i int) {
+		if !gjson.ValidBytes(events[i%len(events)]) {
+			b.Fatal("invalid")
+		}
+	})
+}
+
+// BenchmarkMixed reports the time per event by number of rules, and how much that is of
+// what is allowed: three times the time at 10 rules, and 50 ns for each match.
+func BenchmarkMixed(b *testing.B) {
+	sizes := []int{100, 1000, 10000, 100000}
+	if testing.Short() {
+		sizes = sizes[:2]
+	}
+	few := newMixed(10)
+	for _, n := range sizes {
+		b.Run(fmt.Sprint("rules=", n), func(b *testing.B) {
+			many := newMixed(n)
+			best := alternate(b, many.match, few.match)
+			matches := many.matchesPerEvent()
+			b.ReportMetric(best[0], "ns/event")
+			b.ReportMetric(best[1], "ns/event-at-10")
+			b.ReportMetric(matches, "matches/event")
+			b.ReportMetric(best[0]/(3*best[1]+50*matches), "of-allowed")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// A mixed is a set of so many mixed rules with events for them.
+type mixed struct {
+	set    Set[int]
+	events [][]byte
+	dst    []int
+}
+
+func newMixed(n int) *mixed {
+	m := &mixed{events: mixedEvents(1000, n), dst: make([]int, 0, 1000)}
+	for i := range n {
+		m.set.Add(i, mustCompile(mixedRule(i)))
+	}
+	return m
+}
+
+func (m *mixed) match(i int) {
+	keys, err := m.set.AppendMatches(m.dst, m.events[i%len(m.events)])
+	if err != nil {
+		panic(err)
+	}
+	sink += len(keys)
+}
+
+func (m *mixed) matchesPerEvent() float64 {
+	before := sink
+	for i := range m.events {
+		m.match(i)
+	}
+	return float64(sink-before) / float64(len(m.events))
 }
 
 // BenchmarkAdd adds rules to an empty set, and one to a set that has them, which the

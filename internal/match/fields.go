@@ -63,6 +63,7 @@ func (w *walker) fields(n *pathNode, f *Fields) *jsonwalk.SyntaxError {
 			for _, r := range f.Resources {
 				e := w.newTree(k, s.array)
 				w.sc.tree[e].leaf.setString(r)
+				w.sc.strings = true
 			}
 		}
 	}

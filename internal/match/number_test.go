@@ -23,7 +23,12 @@ func TestNumbers(t *testing.T) {
 		if at := r.IntN(len(text) + 1); at < len(text) {
 			text = text[:at+1] + "." + text[at+1:] + "0"
 		}
-		switch r.IntN(6) {
+		switch r.IntN(8) {
+		case 6, 7: // the shortest of a float64, and its neighbours
+			text = strconv.FormatFloat(math.Exp(40*r.Float64()-15), 'f', -1, 64)
+			if last := len(text) - 1; r.IntN(2) == 0 {
+				text = text[:last] + string('0'+byte(r.IntN(10)))
+			}
 		case 0:
 			text = strconv.FormatFloat(math.Float64frombits(r.Uint64()), 'e', -1, 64)
 		case 1:

@@ -21,6 +21,7 @@ type scratch struct {
 	memos [memoCount]*memo
 	tail  tail // of the text
 
+	strings bool // some node of tree is a string
 	merged  bool // some object in tree has the same member twice
 	linked  bool // the nodes of tree know what is below them
 	waking  *value
@@ -66,7 +67,14 @@ func (sc *scratch) reset(v *view) {
 	if sc.tree == nil {
 		sc.tree = make([]treeNode, 1, 8)
 	}
-	sc.found, sc.hits, sc.text, sc.tree, sc.tail.start, sc.merged, sc.linked = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1], -1, false, false
+	sc.found, sc.hits, sc.text, sc.tree = sc.found[:0], sc.hits[:0], sc.text[:0], sc.tree[:1]
+	sc.tail.start, sc.strings, sc.merged, sc.linked = -1, false, false, false
+}
+
+// isLarge reports whether an event of unusual size has made sc larger than what is worth
+// keeping for the next.
+func (sc *scratch) isLarge() bool {
+	return cap(sc.tree) > 1<<14 || cap(sc.text) > 1<<20 || cap(sc.lower) > 1<<20
 }
 
 func atLeast[T any](s []T, n uint32) []T {

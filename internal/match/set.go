@@ -137,18 +137,21 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 	} else {
 		err = w.document(&x.top)
 	}
-	if err != nil {
-		s.scratches.Put(sc)
-		return dst, err
+	if err == nil {
+		sc.run(x)
 	}
-	sc.run(x)
 	if len(sc.hits) > 0 {
 		keys := st.keys.load()
 		for _, k := range sc.hits {
 			dst = append(dst, keys[k])
 		}
 	}
-	s.scratches.Put(sc)
+	if !sc.isLarge() {
+		s.scratches.Put(sc)
+	}
+	if err != nil { // not err itself, which would be no nil
+		return dst, err
+	}
 	return dst, nil
 }
 

@@ -12,8 +12,8 @@ func (sc *scratch) run(x *index) {
 	for _, n := range sc.found {
 		sc.slots[n.slot].leaf.lookUp(n.leaf.Load())
 	}
-	for i := range sc.tree[1:] {
-		if t := &sc.tree[1+i]; t.leaf.kind == str {
+	for i := 1; i < len(sc.tree) && sc.strings; i++ {
+		if t := &sc.tree[i]; t.leaf.kind == str {
 			t.leaf.lookUp(t.node.leaf.Load())
 		}
 	}
@@ -63,7 +63,7 @@ func (sc *scratch) wake(x *index, l *leaf, v *value) {
 		any := l.any.load()
 		for i := range any {
 			p := &any[i]
-			if p.test != nil && (p.op != noGuard && sc.guard(&p.posting) == fails || !p.test.holds(v)) {
+			if p.test != nil && (p.op != noGuard && sc.guard(&p.posting) == fails || p.test.holds(v) == p.not) {
 				continue
 			}
 			sc.try(x, &p.posting)
@@ -79,13 +79,7 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 		sc.wakeSuffixes(x, &l.suffixes, v.text)
 	}
 	if uses&usesFolds != 0 {
-		sc.lower = appendLower(sc.lower[:0], v.text)
-		text := bytesString(sc.lower)
-		if l.folded.ends.Load()&endOf(text, 0) != 0 && slices.Contains(l.folded.lengths.load(), len(text)) {
-			wakeKey(sc, x, &l.folded.table, textKey(text))
-		}
-		sc.wakePrefixes(x, &l.foldPrefixes, text)
-		sc.wakeSuffixes(x, &l.foldSuffixes, text)
+		sc.wakeFolds(x, l, v.text)
 	}
 	if uses&usesGrams != 0 {
 		sc.wakeGrams(x, l, v)
@@ -95,6 +89,21 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 			sc.wakeAddress(x, l, ip)
 		}
 	}
+}
+
+func (sc *scratch) wakeFolds(x *index, l *leaf, text string) {
+	first, last := endOf(text, 0), endOf(text, len(text)-1)
+	whole := l.folded.ends.Load()&first != 0 && slices.Contains(l.folded.lengths.load(), len(text))
+	if !whole && l.foldPrefixes.ends.Load()&first == 0 && l.foldSuffixes.ends.Load()&last == 0 {
+		return
+	}
+	sc.lower = appendLower(sc.lower[:0], text)
+	text = bytesString(sc.lower)
+	if whole {
+		wakeKey(sc, x, &l.folded.table, textKey(text))
+	}
+	sc.wakePrefixes(x, &l.foldPrefixes, text)
+	sc.wakeSuffixes(x, &l.foldSuffixes, text)
 }
 
 func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
@@ -173,7 +182,9 @@ func (sc *scratch) wakeNumber(x *index, l *leaf, v *value, uses uint32) {
 func (sc *scratch) wakeRanges(x *index, r *ranges, v *value) {
 	s := r.state.Load()
 	low, high := v.around()
-	sc.wakeIntervals(x, s.sorted, v, low, high)
+	if len(s.sorted) > 0 {
+		sc.wakeIntervals(x, s.sorted, v, low, high)
+	}
 	for i := range s.recent {
 		if r := &s.recent[i]; r.low <= high && low <= r.high && v.between(r.low, r.high) == passes {
 			sc.try(x, &r.posting)
