@@ -19,11 +19,16 @@ func parseFloat(text string) float64 {
 // approximate returns a float64 that is d's nearest if sure is true, else one that is
 // off by two units of its last place at most.
 func approximate(d *jsonwalk.Decimal) (f float64, sure bool) {
-	f = float64(d.Digits) / pow10[d.Fraction]
+	if sure = d.Digits < 1<<53; sure {
+		// Both operands are exact, and so the quotient is the nearest.
+		f = float64(int64(d.Digits)) / pow10[d.Fraction]
+	} else {
+		f = float64(d.Digits) * reciprocals[d.Fraction] // three roundings of half a unit each
+	}
 	if d.Negative {
 		f = 0 - f
 	}
-	return f, d.Digits < 1<<53 // then both operands are exact, and so the quotient is the nearest
+	return f, sure
 }
 
 // around returns the bounds of what an approximation stands for.
@@ -90,13 +95,14 @@ func nearest(d *jsonwalk.Decimal, f float64) (_ float64, exact, ok bool) {
 const maxShift = 58
 
 var (
-	pow10 [jsonwalk.MaxDigits + 1]float64
-	tens  [jsonwalk.MaxDigits + 1]uint64
+	pow10       [jsonwalk.MaxDigits + 1]float64
+	reciprocals [jsonwalk.MaxDigits + 1]float64
+	tens        [jsonwalk.MaxDigits + 1]uint64
 )
 
 func init() {
 	for i, ten := 0, uint64(1); i < len(tens); i, ten = i+1, ten*10 {
-		tens[i], pow10[i] = ten, float64(ten)
+		tens[i], pow10[i], reciprocals[i] = ten, float64(ten), 1/float64(ten)
 	}
 }
 
