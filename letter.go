@@ -70,7 +70,7 @@ func (d *delivery) trySend() (err error, permanent bool) {
 			err, permanent = &PanicError{r, debug.Stack()}, false
 		}
 	}()
-	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, values: d.accepted.values}, *d.letter.Load())
+	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, delivery: d}, *d.letter.Load())
 	if err != nil {
 		_ = err.Error()
 	}

@@ -122,11 +122,11 @@ type Delivery struct {
 // DeliveryFromContext returns the delivery that the handler with that context is
 // called for, so that functions which do not get it can tell rule, target and attempt.
 func DeliveryFromContext(ctx context.Context) (d Delivery, ok bool) {
-	c, ok := ctx.Value(attemptKey{}).(*attemptContext)
-	if !ok {
+	of, attempt := attemptOf(ctx)
+	if of == nil {
 		return Delivery{}, false
 	}
-	return c.delivery, true
+	return of.info(attempt), true
 }
 
 // Func returns a target that calls fn.

@@ -1,0 +1,299 @@
+package footbridge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/match"
+)
+
+// This file has what all that publish have in common: an event is checked, matched, and
+// accepted for all its targets, or refused.
+
+// A publication is an event on its way to being accepted, and how it is published.
+type publication struct {
+	forwarded bool          // it comes from another bus
+	noWait    bool          // a full queue is an error
+	to        *DeadLetter   // it goes to this letter's target alone
+	done      func(Outcome) // nil: no one asks
+
+	event Event     // complete, once it is accepted
+	now   time.Time // the moment of the last look at the rules
+}
+
+// A press is what it takes to make the deliveries of an event. It is used again for
+// others.
+//
+// Optimization: without it a publication would allocate three slices and a match.Fields
+// more (BenchmarkPublish).
+type press struct {
+	fields     match.Fields
+	rules      []*rule   // that the event matches
+	accepted   *accepted // nil if it goes nowhere and no one asks
+	deliveries []delivery
+	batch      []dispatch.Delivery // deliveries, on their way into queues
+}
+
+var presses = sync.Pool{New: func() any { return new(press) }}
+
+// free gives s back, without what it holds of the event.
+func (s *press) free() {
+	s.fields = match.Fields{}
+	clear(s.rules)
+	clear(s.batch)
+	s.rules, s.accepted, s.deliveries, s.batch = s.rules[:0], nil, nil, s.batch[:0]
+	presses.Put(s)
+}
+
+// publish is what all that publish have in common.
+func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
+	p.event = e
+	if err := b.tryPublish(ctx, &p); err != nil {
+		b.counters.refused.Add(1)
+		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+		return "", err
+	}
+	return p.event.ID, nil
+}
+
+func (b *Bus) tryPublish(ctx context.Context, p *publication) error {
+	if b.invalid != nil {
+		return b.invalid
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("footbridge: publish: %w", err)
+	}
+	if b.closed.Load() {
+		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
+	}
+	if err := p.event.check(); err != nil {
+		return err
+	}
+	p.now = time.Now()
+	b.complete(p)
+	return b.accept(ctx, p)
+}
+
+// complete fills in what the publisher left to the bus.
+func (b *Bus) complete(p *publication) {
+	e := &p.event
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	if e.Time.IsZero() {
+		e.Time = p.now
+	}
+	if e.Account == "" {
+		e.Account = b.options.Account
+	}
+	if e.Region == "" {
+		e.Region = b.options.Region
+	}
+}
+
+// accept hands p to its targets, all or none.
+func (b *Bus) accept(ctx context.Context, p *publication) error {
+	s := presses.Get().(*press)
+	defer s.free()
+	for {
+		err := s.prepare(ctx, b, p)
+		if err != nil {
+			return err
+		}
+		if err = b.dispatcher.Reserve(s.batch, false); err != nil {
+			err = b.makeRoom(ctx, p, s, err)
+		}
+		if err == nil {
+			b.put(p, s)
+			return nil
+		}
+		if !errors.Is(err, dispatch.ErrRetired) {
+			return err
+		}
+		p.now = time.Now() // a rule was removed between the match and here
+	}
+}
+
+// makeRoom is what follows a Reserve that has returned an error. It returns nil if s is
+// accepted all the same. While it waits for room the rules may change: what counts are
+// those at the moment of acceptance.
+func (b *Bus) makeRoom(ctx context.Context, p *publication, s *press, err error) error {
+	var full *dispatch.FullError
+	if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.noWait {
+		if inHandler(ctx) || dispatch.InWorker() {
+			err = b.dispatcher.Reserve(s.batch, true)
+		} else {
+			_, err = b.dispatcher.ReserveWait(ctx, full, func() ([]dispatch.Delivery, error) {
+				p.now = time.Now()
+				err := s.prepare(ctx, b, p)
+				return s.batch, err
+			}, func(full *dispatch.FullError) { b.logSlow(full, p.event.ID) })
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, dispatch.ErrClosed):
+		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
+	case errors.As(err, &full):
+		t := full.Work.(*delivery).target
+		return &QueueFullError{Rule: t.rule, Target: t.ID}
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("footbridge: publish: waiting for room: %w", err)
+	}
+	return err
+}
+
+// logSlow logs that the publisher of an event has waited long for room.
+func (b *Bus) logSlow(full *dispatch.FullError, id string) {
+	t := full.Work.(*delivery).target
+	waiting, running, retrying := full.Queue.Depth()
+	b.log.Warn("footbridge: Publish waits for a target with a full queue",
+		slog.String("bus", b.options.Name), slog.String("rule", t.rule), slog.String("target", t.ID), slog.String("event", id),
+		slog.Int("waiting", waiting), slog.Int("running", running), slog.Int("retrying", retrying))
+}
+
+// put counts and tells that p is accepted, and then puts its deliveries in.
+func (b *Bus) put(p *publication, s *press) {
+	defer b.dispatcher.Put(s.batch) // deferred: an observer may end the goroutine
+	if len(s.batch) == 0 && p.done != nil {
+		defer s.accepted.finish() // likewise
+	}
+	c, o := &b.counters, b.options.Observer
+	c.deliveries.Add(int64(len(s.batch)))
+	if p.to != nil {
+		return
+	}
+	c.published.Add(1)
+	c.triggeredRules.Add(int64(len(s.rules)))
+	if len(s.rules) == 0 {
+		c.unmatched.Add(1)
+	}
+	if o.Published != nil || o.Unmatched != nil {
+		info := PublishInfo{Event: p.event, Rules: len(s.rules), Targets: len(s.batch)}
+		call(b, o.Published, info)
+		if len(s.rules) == 0 {
+			call(b, o.Unmatched, info)
+		}
+	}
+}
+
+// prepare makes a delivery for each target that p goes to: those of the rules it
+// matches, or that of a letter.
+func (s *press) prepare(ctx context.Context, b *Bus, p *publication) error {
+	s.rules, s.batch = s.rules[:0], s.batch[:0]
+	if p.to != nil {
+		if err := match.ValidDetail(p.event.Detail, MaxDetailDepth); err != nil {
+			return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+		}
+		t, err := b.targetOf(p.to)
+		if err != nil {
+			return err
+		}
+		s.newAccepted(ctx, b, p, 1)
+		s.add(t)
+		return nil
+	}
+	if err := s.match(b, p); err != nil {
+		return err
+	}
+	n := 0
+	for _, r := range s.rules {
+		n += len(r.targets)
+	}
+	if n == 0 && p.done == nil {
+		return nil
+	}
+	s.newAccepted(ctx, b, p, n)
+	for _, r := range s.rules {
+		for _, t := range r.targets {
+			s.add(t)
+		}
+	}
+	return nil
+}
+
+// match finds the rules that p matches.
+func (s *press) match(b *Bus, p *publication) (err error) {
+	e := &p.event
+	s.fields = match.Fields{
+		ID: e.ID, DetailType: e.DetailType, Source: e.Source, Account: e.Account, Region: e.Region,
+		ReplayName: e.ReplayName, Time: e.Time, Resources: e.Resources, Detail: e.Detail,
+	}
+	s.rules, err = b.matcher.AppendFieldsMatches(s.rules, &s.fields, MaxDetailDepth)
+	if err != nil {
+		return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	}
+	if p.done != nil { // an Outcome is sorted
+		slices.SortFunc(s.rules, func(a, b *rule) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	return nil
+}
+
+// newAccepted makes the event that n deliveries share, and room for these.
+func (s *press) newAccepted(ctx context.Context, b *Bus, p *publication, n int) {
+	var a *accepted
+	if n == 1 {
+		// Optimization: an event and its only delivery are one allocation (BenchmarkPublish).
+		one := new(struct {
+			accepted
+			delivery [1]delivery
+		})
+		a, s.deliveries = &one.accepted, one.delivery[:0]
+	} else {
+		a, s.deliveries = new(accepted), make([]delivery, 0, n)
+	}
+	s.accepted = a
+	a.bus, a.event, a.values, a.time, a.forwarded = b, p.event, valuesOf(ctx), p.now, p.forwarded
+	if p.done != nil {
+		a.notice = &notice{done: p.done, targets: make([]TargetOutcome, n)}
+		a.notice.left.Store(int64(n))
+	}
+}
+
+// add makes the delivery to t.
+func (s *press) add(t *target) {
+	i := len(s.deliveries)
+	s.deliveries = s.deliveries[:i+1]
+	d := &s.deliveries[i]
+	d.accepted, d.target, d.index = s.accepted, t, int32(i)
+	s.batch = append(s.batch, dispatch.Delivery{Queue: t.queue, Work: d})
+	if t.OrderBy != nil {
+		e := &s.batch[i]
+		e.Key, d.failure = t.orderKey(s.accepted.event)
+		e.Ordered = d.failure == nil
+	}
+}
+
+// orderKey calls OrderBy, which is the user's. If it panics the delivery fails.
+func (t *target) orderKey(e Event) (key string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("footbridge: OrderBy of target %s of rule %s: %w", t.ID, t.rule, &PanicError{r, debug.Stack()})
+		}
+	}()
+	return t.OrderBy(e), nil
+}
+
+// targetOf returns the target that a letter was for.
+func (b *Bus) targetOf(letter *DeadLetter) (*target, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.rules[letter.Rule]
+	if r == nil || letter.Bus != b.options.Name {
+		return nil, fmt.Errorf("footbridge: redrive: bus %q, rule %q: %w", letter.Bus, letter.Rule, ErrRuleNotFound)
+	}
+	t := r.target(letter.Target)
+	if t == nil {
+		return nil, fmt.Errorf("footbridge: redrive: rule %q, target %q: %w", letter.Rule, letter.Target, ErrTargetNotFound)
+	}
+	return t, nil
+}
