@@ -17,7 +17,7 @@ func (d *delivery) claim(code, exhausted string, err error) bool {
 	if !d.state.CompareAndSwap(open, lettered) {
 		return false
 	}
-	d.letter.CompareAndSwap(nil, d.newLetter(code, exhausted, err))
+	d.troubled().letter.CompareAndSwap(nil, d.newLetter(code, exhausted, err))
 	return true
 }
 
@@ -41,13 +41,14 @@ const maxSends = 5
 // a retry, and holds no worker meanwhile; with a nil v there is no again.
 func (d *delivery) sendLetter(v *dispatch.Verdict) {
 	err, permanent := errGoexit, false
+	t := d.troubled()
 	defer func() {
-		d.sends++
+		t.sends++
 		switch {
 		case err == nil:
 			d.endDeadLettered()
-		case v != nil && d.sends < maxSends && !permanent:
-			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
+		case v != nil && t.sends < maxSends && !permanent:
+			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", t.sends, "error", err)...)
 			v.Again, v.Delay = true, d.resendDelay()
 		default:
 			d.endLost(err)
@@ -57,7 +58,7 @@ func (d *delivery) sendLetter(v *dispatch.Verdict) {
 }
 
 // resendDelay is how long a letter waits that the DLQ has refused: 1, 2, 4, 8 seconds.
-func (d *delivery) resendDelay() time.Duration { return time.Second << (d.sends - 1) }
+func (d *delivery) resendDelay() time.Duration { return time.Second << (d.troubled().sends - 1) }
 
 // trySend calls the DLQ and makes an error of a panic, also of one of the error's own
 // methods.
@@ -70,7 +71,7 @@ func (d *delivery) trySend() (err error, permanent bool) {
 			err, permanent = &PanicError{r, debug.Stack()}, false
 		}
 	}()
-	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, delivery: d}, *d.letter.Load())
+	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, delivery: d}, *d.troubled().letter.Load())
 	if err != nil {
 		_ = err.Error()
 	}
@@ -81,7 +82,7 @@ func (d *delivery) endDeadLettered() {
 	if d.state.Swap(decided) == decided {
 		return
 	}
-	b, letter := d.accepted.bus, d.letter.Load()
+	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.deadLettered.Add(1)
 	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
 	defer d.end(DeadLettered, letter.Err)
@@ -93,7 +94,7 @@ func (d *delivery) endLost(err error) {
 	if d.state.Swap(decided) == decided {
 		return
 	}
-	b, letter := d.accepted.bus, d.letter.Load()
+	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.lost.Add(1)
 	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
 	defer d.end(Lost, fmt.Errorf("%w (not dead-lettered: %w)", letter.Err, err))
@@ -128,7 +129,7 @@ func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 // loseUnsent reports d as lost while its letter is being sent. The letter may not be
 // stored yet, by who has claimed it: then this one is.
 func (d *delivery) loseUnsent(code string, err error) {
-	d.letter.CompareAndSwap(nil, d.newLetter(code, "", err))
+	d.troubled().letter.CompareAndSwap(nil, d.newLetter(code, "", err))
 	d.endLost(errLate)
 }
 
@@ -148,8 +149,8 @@ func (d *delivery) whyAbandoned(r dispatch.Reason) (code string, err error) {
 	default:
 		code, err = CodeBusClosed, ErrClosed
 	}
-	if d.failure != nil {
-		err = fmt.Errorf("%w; its last attempt: %w", err, d.failure)
+	if t := d.trouble.Load(); t != nil && t.failure != nil {
+		err = fmt.Errorf("%w; its last attempt: %w", err, t.failure)
 	}
 	return code, err
 }

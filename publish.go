@@ -18,53 +18,26 @@ import (
 // This file has what all that publish have in common: an event is checked, matched, and
 // accepted for all its targets, or refused.
 
-// A publication is an event on its way to being accepted, and how it is published.
+// A publication is how an event is published.
 type publication struct {
 	forwarded bool          // it comes from another bus
 	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
 	done      func(Outcome) // nil: no one asks
-
-	event Event     // complete, once it is accepted
-	now   time.Time // the moment of the last look at the rules
-}
-
-// A press is what it takes to make the deliveries of an event. It is used again for
-// others.
-//
-// Optimization: without it a publication would allocate three slices and a match.Fields
-// more (BenchmarkPublish).
-type press struct {
-	fields     match.Fields
-	rules      []*rule   // that the event matches
-	accepted   *accepted // nil if it goes nowhere and no one asks
-	deliveries []delivery
-	batch      []dispatch.Delivery // deliveries, on their way into queues
-}
-
-var presses = sync.Pool{New: func() any { return new(press) }}
-
-// free gives s back, without what it holds of the event.
-func (s *press) free() {
-	s.fields = match.Fields{}
-	clear(s.rules)
-	clear(s.batch)
-	s.rules, s.accepted, s.deliveries, s.batch = s.rules[:0], nil, nil, s.batch[:0]
-	presses.Put(s)
 }
 
 // publish is what all that publish have in common.
 func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
-	p.event = e
-	if err := b.tryPublish(ctx, &p); err != nil {
+	a := &accepted{bus: b, event: e, forwarded: p.forwarded}
+	if err := b.tryPublish(ctx, a, &p); err != nil {
 		b.counters.refused.Add(1)
 		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
 		return "", err
 	}
-	return p.event.ID, nil
+	return a.event.ID, nil
 }
 
-func (b *Bus) tryPublish(ctx context.Context, p *publication) error {
+func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error {
 	if b.invalid != nil {
 		return b.invalid
 	}
@@ -74,22 +47,21 @@ func (b *Bus) tryPublish(ctx context.Context, p *publication) error {
 	if b.closed.Load() {
 		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
 	}
-	if err := p.event.check(); err != nil {
+	if err := a.event.check(); err != nil {
 		return err
 	}
-	p.now = time.Now()
-	b.complete(p)
-	return b.accept(ctx, p)
+	a.values, a.time = valuesOf(ctx), time.Now()
+	b.complete(&a.event, a.time)
+	return b.accept(ctx, a, p)
 }
 
 // complete fills in what the publisher left to the bus.
-func (b *Bus) complete(p *publication) {
-	e := &p.event
+func (b *Bus) complete(e *Event, now time.Time) {
 	if e.ID == "" {
 		e.ID = newID()
 	}
 	if e.Time.IsZero() {
-		e.Time = p.now
+		e.Time = now
 	}
 	if e.Account == "" {
 		e.Account = b.options.Account
@@ -99,43 +71,66 @@ func (b *Bus) complete(p *publication) {
 	}
 }
 
-// accept hands p to its targets, all or none.
-func (b *Bus) accept(ctx context.Context, p *publication) error {
+// accept hands a to its targets, all or none.
+func (b *Bus) accept(ctx context.Context, a *accepted, p *publication) error {
 	s := presses.Get().(*press)
 	defer s.free()
 	for {
-		err := s.prepare(ctx, b, p)
+		err := s.prepare(a, p)
 		if err != nil {
 			return err
 		}
 		if err = b.dispatcher.Reserve(s.batch, false); err != nil {
-			err = b.makeRoom(ctx, p, s, err)
+			err = b.makeRoom(ctx, a, p, s, err)
 		}
 		if err == nil {
-			b.put(p, s)
+			b.put(a, p, s)
 			return nil
 		}
 		if !errors.Is(err, dispatch.ErrRetired) {
 			return err
 		}
-		p.now = time.Now() // a rule was removed between the match and here
+		a.time = time.Now() // a rule was removed between the match and here
 	}
+}
+
+// A press is what it takes to make the deliveries of an event. It is used again for
+// others.
+//
+// Optimization: without it a publication would allocate two slices and a match.Fields
+// more (BenchmarkPublish).
+type press struct {
+	fields match.Fields
+	rules  []*rule             // that the event matches
+	others []delivery          // all but the first
+	batch  []dispatch.Delivery // on their way into queues
+}
+
+var presses = sync.Pool{New: func() any { return new(press) }}
+
+// free gives s back, without what it holds of the event.
+func (s *press) free() {
+	s.fields = match.Fields{}
+	clear(s.rules)
+	clear(s.batch)
+	s.rules, s.others, s.batch = s.rules[:0], nil, s.batch[:0]
+	presses.Put(s)
 }
 
 // makeRoom is what follows a Reserve that has returned an error. It returns nil if s is
 // accepted all the same. While it waits for room the rules may change: what counts are
 // those at the moment of acceptance.
-func (b *Bus) makeRoom(ctx context.Context, p *publication, s *press, err error) error {
+func (b *Bus) makeRoom(ctx context.Context, a *accepted, p *publication, s *press, err error) error {
 	var full *dispatch.FullError
 	if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.noWait {
 		if inHandler(ctx) || dispatch.InWorker() {
 			err = b.dispatcher.Reserve(s.batch, true)
 		} else {
 			_, err = b.dispatcher.ReserveWait(ctx, full, func() ([]dispatch.Delivery, error) {
-				p.now = time.Now()
-				err := s.prepare(ctx, b, p)
+				a.time = time.Now()
+				err := s.prepare(a, p)
 				return s.batch, err
-			}, func(full *dispatch.FullError) { b.logSlow(full, p.event.ID) })
+			}, a.logSlow)
 		}
 	}
 	switch {
@@ -152,20 +147,20 @@ func (b *Bus) makeRoom(ctx context.Context, p *publication, s *press, err error)
 	return err
 }
 
-// logSlow logs that the publisher of an event has waited long for room.
-func (b *Bus) logSlow(full *dispatch.FullError, id string) {
-	t := full.Work.(*delivery).target
+// logSlow logs that the publisher of a has waited long for room.
+func (a *accepted) logSlow(full *dispatch.FullError) {
+	b, t := a.bus, full.Work.(*delivery).target
 	waiting, running, retrying := full.Queue.Depth()
 	b.log.Warn("footbridge: Publish waits for a target with a full queue",
-		slog.String("bus", b.options.Name), slog.String("rule", t.rule), slog.String("target", t.ID), slog.String("event", id),
+		slog.String("bus", b.options.Name), slog.String("rule", t.rule), slog.String("target", t.ID), slog.String("event", a.event.ID),
 		slog.Int("waiting", waiting), slog.Int("running", running), slog.Int("retrying", retrying))
 }
 
-// put counts and tells that p is accepted, and then puts its deliveries in.
-func (b *Bus) put(p *publication, s *press) {
+// put counts and tells that a is accepted, and then puts its deliveries in.
+func (b *Bus) put(a *accepted, p *publication, s *press) {
 	defer b.dispatcher.Put(s.batch) // deferred: an observer may end the goroutine
 	if len(s.batch) == 0 && p.done != nil {
-		defer s.accepted.finish() // likewise
+		defer a.finish() // likewise
 	}
 	c, o := &b.counters, b.options.Observer
 	c.deliveries.Add(int64(len(s.batch)))
@@ -178,7 +173,7 @@ func (b *Bus) put(p *publication, s *press) {
 		c.unmatched.Add(1)
 	}
 	if o.Published != nil || o.Unmatched != nil {
-		info := PublishInfo{Event: p.event, Rules: len(s.rules), Targets: len(s.batch)}
+		info := PublishInfo{Event: a.event, Rules: len(s.rules), Targets: len(s.batch)}
 		call(b, o.Published, info)
 		if len(s.rules) == 0 {
 			call(b, o.Unmatched, info)
@@ -186,49 +181,58 @@ func (b *Bus) put(p *publication, s *press) {
 	}
 }
 
-// prepare makes a delivery for each target that p goes to: those of the rules it
+// prepare makes a delivery for each target that a goes to: those of the rules it
 // matches, or that of a letter.
-func (s *press) prepare(ctx context.Context, b *Bus, p *publication) error {
+func (s *press) prepare(a *accepted, p *publication) error {
 	s.rules, s.batch = s.rules[:0], s.batch[:0]
 	if p.to != nil {
-		if err := match.ValidDetail(p.event.Detail, MaxDetailDepth); err != nil {
+		if err := match.ValidDetail(a.event.Detail, MaxDetailDepth); err != nil {
 			return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
 		}
-		t, err := b.targetOf(p.to)
+		t, err := a.bus.targetOf(p.to)
 		if err != nil {
 			return err
 		}
-		s.newAccepted(ctx, b, p, 1)
-		s.add(t)
+		s.newDeliveries(a, p, 1)
+		s.add(a, t)
 		return nil
 	}
-	if err := s.match(b, p); err != nil {
+	if err := s.match(a, p); err != nil {
 		return err
 	}
 	n := 0
 	for _, r := range s.rules {
 		n += len(r.targets)
 	}
-	if n == 0 && p.done == nil {
-		return nil
-	}
-	s.newAccepted(ctx, b, p, n)
+	s.newDeliveries(a, p, n)
 	for _, r := range s.rules {
 		for _, t := range r.targets {
-			s.add(t)
+			s.add(a, t)
 		}
 	}
 	return nil
 }
 
-// match finds the rules that p matches.
-func (s *press) match(b *Bus, p *publication) (err error) {
-	e := &p.event
+// newDeliveries makes n deliveries of a, which are filled in by add.
+func (s *press) newDeliveries(a *accepted, p *publication, n int) {
+	a.first, s.others = delivery{}, nil
+	if n > 1 {
+		s.others = make([]delivery, n-1)
+	}
+	if p.done != nil {
+		a.notice = &notice{done: p.done, targets: make([]TargetOutcome, n)}
+		a.notice.left.Store(int64(n))
+	}
+}
+
+// match finds the rules that a matches.
+func (s *press) match(a *accepted, p *publication) (err error) {
+	e := &a.event
 	s.fields = match.Fields{
 		ID: e.ID, DetailType: e.DetailType, Source: e.Source, Account: e.Account, Region: e.Region,
 		ReplayName: e.ReplayName, Time: e.Time, Resources: e.Resources, Detail: e.Detail,
 	}
-	s.rules, err = b.matcher.AppendFieldsMatches(s.rules, &s.fields, MaxDetailDepth)
+	s.rules, err = a.bus.matcher.AppendFieldsMatches(s.rules, &s.fields, MaxDetailDepth)
 	if err != nil {
 		return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
 	}
@@ -238,38 +242,21 @@ func (s *press) match(b *Bus, p *publication) (err error) {
 	return nil
 }
 
-// newAccepted makes the event that n deliveries share, and room for these.
-func (s *press) newAccepted(ctx context.Context, b *Bus, p *publication, n int) {
-	var a *accepted
-	if n == 1 {
-		// Optimization: an event and its only delivery are one allocation (BenchmarkPublish).
-		one := new(struct {
-			accepted
-			delivery [1]delivery
-		})
-		a, s.deliveries = &one.accepted, one.delivery[:0]
-	} else {
-		a, s.deliveries = new(accepted), make([]delivery, 0, n)
+// add makes the delivery of a to t.
+func (s *press) add(a *accepted, t *target) {
+	i := len(s.batch)
+	d := &a.first
+	if i > 0 {
+		d = &s.others[i-1]
 	}
-	s.accepted = a
-	a.bus, a.event, a.values, a.time, a.forwarded = b, p.event, valuesOf(ctx), p.now, p.forwarded
-	if p.done != nil {
-		a.notice = &notice{done: p.done, targets: make([]TargetOutcome, n)}
-		a.notice.left.Store(int64(n))
-	}
-}
-
-// add makes the delivery to t.
-func (s *press) add(t *target) {
-	i := len(s.deliveries)
-	s.deliveries = s.deliveries[:i+1]
-	d := &s.deliveries[i]
-	d.accepted, d.target, d.index = s.accepted, t, int32(i)
+	d.accepted, d.target, d.index = a, t, int32(i)
 	s.batch = append(s.batch, dispatch.Delivery{Queue: t.queue, Work: d})
 	if t.OrderBy != nil {
-		e := &s.batch[i]
-		e.Key, d.failure = t.orderKey(s.accepted.event)
-		e.Ordered = d.failure == nil
+		key, err := t.orderKey(a.event)
+		if err != nil {
+			d.troubled().failure = err
+		}
+		s.batch[i].Key, s.batch[i].Ordered = key, err == nil
 	}
 }
 

@@ -72,6 +72,7 @@ type simKey struct {
 
 // A job is a Work of a simulation.
 type job struct {
+	Link
 	b       *books
 	id      int
 	q       *simQueue

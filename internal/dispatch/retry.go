@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// A retry is an item that waits for its time.
+// A retry is a work that waits for its time.
 type retry struct {
 	at    time.Time
 	order uint64 // of retries at the same time: the one put in first comes first
 	queue *Queue
-	item  item
+	work  Work
 }
 
 type retryHeap []retry
@@ -29,9 +29,9 @@ func (h *retryHeap) Pop() any {
 	return last
 }
 
-// schedule puts it back into q after delay. It reports false if nothing is
+// schedule puts w back into q after delay. It reports false if nothing is
 // attempted any more.
-func (d *Dispatcher) schedule(q *Queue, it item, delay time.Duration) bool {
+func (d *Dispatcher) schedule(q *Queue, w Work, delay time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.aborted.Load() {
@@ -39,7 +39,7 @@ func (d *Dispatcher) schedule(q *Queue, it item, delay time.Duration) bool {
 	}
 	d.scheduled++
 	at := time.Now().Add(delay)
-	heap.Push(&d.retries, retry{at, d.scheduled, q, it})
+	heap.Push(&d.retries, retry{at, d.scheduled, q, w})
 	if d.retries[0].order == d.scheduled {
 		d.setTimerLocked(delay)
 	}
@@ -68,8 +68,8 @@ func (d *Dispatcher) fire() {
 	d.mu.Unlock()
 	var doomed []doom
 	for _, r := range due {
-		if !r.queue.putBack(r.item) {
-			doomed = append(doomed, doom{r.queue, r.item.work, Closed})
+		if !r.queue.putBack(r.work) {
+			doomed = append(doomed, doom{r.queue, r.work, Closed})
 		}
 	}
 	d.giveUp(doomed)
