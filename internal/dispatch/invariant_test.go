@@ -10,7 +10,7 @@ func (b *books) check() {
 	d := b.d
 	b.holdLocked(d.Undecided() == b.undecided, "%d undecided, want %d", d.Undecided(), b.undecided)
 	d.pool.mu.Lock()
-	b.holdLocked(!d.pool.searching && d.pool.first.Load() == nil, "a worker searches for ever")
+	b.holdLocked(!d.pool.searching && d.pool.first == nil, "a worker searches for ever")
 	d.pool.mu.Unlock()
 	d.mu.Lock()
 	b.holdLocked(int(d.waiting.Load()) == len(d.waiters), "%d wait, want %d", d.waiting.Load(), len(d.waiters))
