@@ -34,6 +34,10 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 // ErrNoDLQ is why a delivery is lost that has no DLQ.
 var ErrNoDLQ = errors.New("no dead-letter queue")
 
+// ErrTargetRemoved is why a delivery became a dead letter whose target was removed, if that
+// has DeadLetterOnRemoval.
+var ErrTargetRemoved = errors.New("footbridge: the target was removed")
+
 // maxSends is how often a letter is sent before it is lost.
 const maxSends = 5
 
@@ -106,10 +110,10 @@ func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 	code, err := d.whyAbandoned(r)
 	claimed := d.claim(code, "", err)
 	switch r {
-	case dispatch.QueueFull, dispatch.BacklogFull:
+	case dispatch.QueueFull, dispatch.BacklogFull, dispatch.Discarded:
 		if claimed {
 			d.sendLetter(v)
-		} else { // a letter that its DLQ has refused has found the backlog full
+		} else { // a letter that its DLQ has refused, which is sent again all the same
 			*v = dispatch.Verdict{Again: true, Delay: d.resendDelay()}
 		}
 	case dispatch.Closed:
@@ -142,6 +146,8 @@ func (d *delivery) whyAbandoned(r dispatch.Reason) (code string, err error) {
 		return CodeResourceLimit, &QueueFullError{Rule: t.rule, Target: t.ID}
 	case dispatch.BacklogFull:
 		code, err = CodeResourceLimit, fmt.Errorf("footbridge: backlog of target %s of rule %s is full", t.ID, t.rule)
+	case dispatch.Discarded:
+		code, err = CodeTargetRemoved, ErrTargetRemoved
 	case dispatch.Unfinished:
 		return CodeBusClosed, fmt.Errorf("the handler has not returned: %w", ErrClosed)
 	case dispatch.Expired:

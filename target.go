@@ -37,6 +37,13 @@ type Target struct {
 	// bus's default.
 	Backlog int
 
+	// DeadLetterOnRemoval says what becomes of accepted deliveries when the target is
+	// removed, by RemoveRule or by a PutRule without it: with true those that wait become
+	// dead letters with the code [CodeTargetRemoved], soon after, and so do those that run
+	// if their attempts fail. False, the default: they are finished as if nothing had
+	// happened.
+	DeadLetterOnRemoval bool
+
 	// Timeout bounds one attempt: its context ends then. An attempt counts when the
 	// handler returns, and until then it occupies one of Concurrency, so a handler
 	// must heed its context. Zero: no bound.
@@ -202,6 +209,15 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 		return Permanent(err)
 	}
 	return err
+}
+
+// retire ends t, which was removed.
+func (t *target) retire() {
+	if t.DeadLetterOnRemoval {
+		t.queue.Discard()
+	} else {
+		t.queue.Retire()
+	}
 }
 
 // A target is a Target as the bus runs it. It is immutable but for its queue, which

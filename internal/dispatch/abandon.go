@@ -27,8 +27,16 @@ type abandonment struct {
 
 // giveUp abandons works, one after the other.
 func (d *Dispatcher) giveUp(all []doom) {
+	if abandon := d.enterAll(all); abandon != nil {
+		abandon()
+	}
+}
+
+// enterAll enters works that are to be abandoned in the books, and returns the function
+// that abandons them, one after the other, or nil if there are none.
+func (d *Dispatcher) enterAll(all []doom) (abandon func()) {
 	if len(all) == 0 {
-		return
+		return nil
 	}
 	entered := make([]*abandonment, len(all))
 	for i, w := range all {
@@ -39,8 +47,10 @@ func (d *Dispatcher) giveUp(all []doom) {
 		}
 		entered[i] = d.enter(w)
 	}
-	for i := range slices.Backward(all) {
-		defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
+	return func() {
+		for i := range slices.Backward(all) {
+			defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
+		}
 	}
 }
 

@@ -10,7 +10,7 @@
 //	                +- retrying <-+
 //
 // A forced close leads from waiting, retrying and at last running to decided by way
-// of Abandon; so does a queue or a backlog that is full. Decided is final and
+// of Abandon; so does a queue or a backlog that is full, or a queue that is discarded. Decided is final and
 // counted once.
 //
 // Locks: Dispatcher.mu and each Queue.mu. While one is held no other is taken and
@@ -33,8 +33,8 @@ type Work interface {
 	// sets v.Again. It does not panic, but a handler may end the goroutine
 	// (runtime.Goexit): what is in v by then holds.
 	Attempt(v *Verdict)
-	// Abandon decides the work without a further attempt. For QueueFull and
-	// BacklogFull it may ask, with v.Again, for an Attempt that decides it later. With
+	// Abandon decides the work without a further attempt. For QueueFull, BacklogFull and
+	// Discarded it may ask, with v.Again, for an Attempt that decides it later. With
 	// Unfinished and Expired, an Attempt or another Abandon is still running, and
 	// whichever decides first counts.
 	Abandon(r Reason, v *Verdict)
@@ -57,6 +57,7 @@ const (
 	Closed                    // the dispatcher is closed by force
 	Unfinished                // likewise, and its attempt did not return in time
 	Expired                   // likewise, and neither did Abandon
+	Discarded                 // its queue is
 )
 
 // ErrClosed is returned for work that comes after Close.

@@ -46,6 +46,7 @@ type Queue struct {
 	wakes      errFull         // how often all of them were woken
 	givingUp   int             // works whose Abandon has not returned
 	retired    bool            // no more deliveries come
+	discarded  bool            // likewise, and nothing is attempted again
 }
 
 // A lane is the works of one key. Its first is due, ready, running, or retrying; the
@@ -83,6 +84,41 @@ func (q *Queue) Retire() {
 	q.wakeAllLocked()
 	q.mu.Unlock()
 	q.removeIf(gone)
+}
+
+// Discard is Retire, and abandons what waits, for a worker or for a retry. It does not
+// wait for that. What runs goes on, and is abandoned when it asks to be attempted again.
+func (q *Queue) Discard() {
+	q.mu.Lock()
+	q.retired, q.discarded = true, true
+	q.wakeAllLocked()
+	works := q.drainLocked()
+	clear(q.lanes) // none has works that wait; what runs leaves its lane to nobody
+	gone := q.goneLocked()
+	q.mu.Unlock()
+	q.removeIf(gone)
+	q.discard(works)
+}
+
+// discard abandons works, and those that wait for a retry.
+func (q *Queue) discard(works []Work) {
+	retries := q.d.takeRetries(q)
+	q.mu.Lock()
+	q.backlog -= len(retries)
+	q.mu.Unlock()
+	var dooms []doom
+	for _, w := range append(works, retries...) {
+		dooms = append(dooms, doom{q, w, Discarded})
+	}
+	if abandon := q.d.enterAll(dooms); abandon != nil {
+		go abandon()
+	}
+}
+
+func (q *Queue) isDiscarded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.discarded
 }
 
 // Wake lets publishers that wait for room find out anew where they are to go.
@@ -190,8 +226,11 @@ func (q *Queue) put(e *Delivery) (list bool, r Reason, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reserved--
-	if q.d.aborted.Load() {
+	switch {
+	case q.d.aborted.Load():
 		return false, Closed, false
+	case q.discarded:
+		return false, Discarded, false
 	}
 	if e.Ordered {
 		l := q.lanes[e.Key]
@@ -308,9 +347,13 @@ func wake(publisher chan struct{}) {
 }
 
 // drain takes out all that waits for a worker or is held.
-func (q *Queue) drain() (works []Work) {
+func (q *Queue) drain() []Work {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.drainLocked()
+}
+
+func (q *Queue) drainLocked() (works []Work) {
 	for q.readyLocked() {
 		works = append(works, q.popLocked())
 		q.waiting--

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"container/heap"
+	"slices"
+	"sort"
 	"time"
 )
 
@@ -66,6 +68,25 @@ func (d *Dispatcher) fire() {
 		d.setTimerLocked(d.retries[0].at.Sub(now))
 	}
 	d.mu.Unlock()
+	d.putBack(due)
+}
+
+// RetryNow puts all works that wait for a retry back into their queues, in the order of
+// their times, and returns how many there were.
+func (d *Dispatcher) RetryNow() int {
+	d.mu.Lock()
+	due := d.retries
+	d.retries = nil
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.mu.Unlock()
+	sort.Sort(&due)
+	d.putBack(due)
+	return len(due)
+}
+
+func (d *Dispatcher) putBack(due []retry) {
 	var doomed []doom
 	for _, r := range due {
 		if !r.queue.putBack(r.work) {
@@ -73,4 +94,26 @@ func (d *Dispatcher) fire() {
 		}
 	}
 	d.giveUp(doomed)
+}
+
+// takeRetries takes out the works of q that wait for a retry, in the order of their times.
+func (d *Dispatcher) takeRetries(q *Queue) (works []Work) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	taken := retryHeap{}
+	d.retries = slices.DeleteFunc(d.retries, func(r retry) bool {
+		if r.queue == q {
+			taken = append(taken, r)
+		}
+		return r.queue == q
+	})
+	heap.Init(&d.retries)
+	sort.Sort(&taken)
+	for _, r := range taken {
+		works = append(works, r.work)
+	}
+	if d.timer != nil && len(d.retries) == 0 {
+		d.timer.Stop()
+	}
+	return works
 }

@@ -162,7 +162,7 @@ func (w *scripted) Attempt(v *Verdict) {
 }
 
 func (w *scripted) Abandon(r Reason, v *Verdict) {
-	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired"}[r])
+	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired", "discarded"}[r])
 	if w.abandon != nil {
 		w.abandon()
 	}

@@ -162,10 +162,14 @@ func (q *Queue) settle(w *worker) {
 		}
 		return
 	}
-	if q.backlog >= q.config.Backlog {
+	if q.backlog >= q.config.Backlog || q.discarded {
+		reason := BacklogFull
+		if q.discarded {
+			reason = Discarded
+		}
 		q.mu.Unlock()
 		defer q.nextInLane(l) // its key is held back until it is decided
-		q.d.giveUp([]doom{{q, work, BacklogFull}})
+		q.d.giveUp([]doom{{q, work, reason}})
 		return
 	}
 	q.backlog++
@@ -177,6 +181,8 @@ func (q *Queue) settle(w *worker) {
 	if !q.d.schedule(q, work, v.Delay) {
 		q.putBack(work) // which does not take it
 		doomed = append(doomed, doom{q, work, Closed})
+	} else if q.isDiscarded() { // since
+		q.discard(nil)
 	}
 	for _, w := range excess {
 		doomed = append(doomed, doom{q, w, BacklogFull})
