@@ -21,13 +21,12 @@ import (
 // Optimization: its first delivery, mostly the only one, is in the same allocation
 // (BenchmarkPublish).
 type accepted struct {
-	bus       *Bus
-	event     Event
-	values    context.Context // the publisher's
-	time      time.Time       // of acceptance
-	forwarded bool
-	notice    *notice // nil if no one asks
-	first     delivery
+	bus    *Bus
+	event  Event
+	values context.Context // the publisher's
+	time   time.Time       // of acceptance
+	notice *notice         // nil if no one asks
+	first  delivery
 }
 
 // A notice is what becomes of an event, for who asks.
@@ -48,12 +47,14 @@ func (a *accepted) finish() {
 // moves it out of open decides how it ends.
 type delivery struct {
 	dispatch.Link
-	accepted *accepted
-	target   *target
-	index    int32        // in the notice's targets
-	attempts atomic.Int32 // so far
-	state    atomic.Int32
-	trouble  atomic.Pointer[trouble] // nil: none so far
+	accepted  *accepted
+	target    *target
+	index     int32        // in the notice's targets
+	sends     int8         // of the letter; as trouble
+	forwarded bool         // the event came from another bus
+	attempts  atomic.Int32 // so far
+	state     atomic.Int32
+	trouble   atomic.Pointer[trouble] // nil: none so far
 }
 
 // A trouble is what only a delivery needs that fails. Whoever attempts or abandons the
@@ -61,7 +62,6 @@ type delivery struct {
 type trouble struct {
 	failure error                      // of the last attempt
 	letter  atomic.Pointer[DeadLetter] // set once
-	sends   int                        // of the letter
 }
 
 // troubled returns the delivery's trouble, which it may make.
@@ -158,7 +158,7 @@ func (d *delivery) info(attempt int) Delivery {
 	a := d.accepted
 	return Delivery{
 		Event: a.event, Bus: a.bus.options.Name, Rule: d.target.rule, Target: d.target.ID, Attempt: attempt,
-		Accepted: a.time, forwarded: a.forwarded,
+		Accepted: a.time, forwarded: d.forwarded,
 	}
 }
 

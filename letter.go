@@ -27,7 +27,7 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 		Event: a.event, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
 		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
 		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
-		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: a.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
+		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: d.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
 	}
 }
 
@@ -45,14 +45,13 @@ const maxSends = 5
 // a retry, and holds no worker meanwhile; with a nil v there is no again.
 func (d *delivery) sendLetter(v *dispatch.Verdict) {
 	err, permanent := errGoexit, false
-	t := d.troubled()
 	defer func() {
-		t.sends++
+		d.sends++
 		switch {
 		case err == nil:
 			d.endDeadLettered()
-		case v != nil && t.sends < maxSends && !permanent:
-			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", t.sends, "error", err)...)
+		case v != nil && d.sends < maxSends && !permanent:
+			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
 			v.Again, v.Delay = true, d.resendDelay()
 		default:
 			d.endLost(err)
@@ -62,7 +61,7 @@ func (d *delivery) sendLetter(v *dispatch.Verdict) {
 }
 
 // resendDelay is how long a letter waits that the DLQ has refused: 1, 2, 4, 8 seconds.
-func (d *delivery) resendDelay() time.Duration { return time.Second << (d.troubled().sends - 1) }
+func (d *delivery) resendDelay() time.Duration { return time.Second << (d.sends - 1) }
 
 // trySend calls the DLQ and makes an error of a panic, also of one of the error's own
 // methods.

@@ -28,7 +28,7 @@ type publication struct {
 
 // publish is what all that publish have in common.
 func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
-	a := &accepted{bus: b, event: e, forwarded: p.forwarded}
+	a := &accepted{bus: b, event: e}
 	if err := b.tryPublish(ctx, a, &p); err != nil {
 		b.counters.refused.Add(1)
 		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
@@ -194,7 +194,7 @@ func (s *press) prepare(a *accepted, p *publication) error {
 			return err
 		}
 		s.newDeliveries(a, p, 1)
-		s.add(a, t)
+		s.add(a, p, t)
 		return nil
 	}
 	if err := s.match(a, p); err != nil {
@@ -207,7 +207,7 @@ func (s *press) prepare(a *accepted, p *publication) error {
 	s.newDeliveries(a, p, n)
 	for _, r := range s.rules {
 		for _, t := range r.targets {
-			s.add(a, t)
+			s.add(a, p, t)
 		}
 	}
 	return nil
@@ -243,13 +243,13 @@ func (s *press) match(a *accepted, p *publication) (err error) {
 }
 
 // add makes the delivery of a to t.
-func (s *press) add(a *accepted, t *target) {
+func (s *press) add(a *accepted, p *publication, t *target) {
 	i := len(s.batch)
 	d := &a.first
 	if i > 0 {
 		d = &s.others[i-1]
 	}
-	d.accepted, d.target, d.index = a, t, int32(i)
+	d.accepted, d.target, d.index, d.forwarded = a, t, int32(i), p.forwarded
 	s.batch = append(s.batch, dispatch.Delivery{Queue: t.queue, Work: d})
 	if t.OrderBy != nil {
 		key, err := t.orderKey(a.event)

@@ -92,6 +92,7 @@ type Dispatcher struct {
 	closed  atomic.Bool   // nothing more is accepted
 	aborted atomic.Bool   // nothing more is attempted
 	closing chan struct{} // closed with the first Close
+	made    time.Time     // when New was called
 	pool    pool
 
 	mu        sync.Mutex // guards the fields below
@@ -105,7 +106,7 @@ type Dispatcher struct {
 
 // New returns a dispatcher without queues.
 func New() *Dispatcher {
-	return &Dispatcher{closing: make(chan struct{}), queues: make(map[*Queue]struct{}), givenUp: make(map[*abandonment]struct{})}
+	return &Dispatcher{made: time.Now(), closing: make(chan struct{}), queues: make(map[*Queue]struct{}), givenUp: make(map[*abandonment]struct{})}
 }
 
 // A Delivery is a Work on its way into a queue. With Ordered, works of the same Key

@@ -19,7 +19,7 @@ func (b *books) check() {
 	for _, r := range d.retries {
 		retries[r.queue]++
 		firsts[r.work.link().lane]++
-		b.holdLocked(r.at.After(time.Now()), "a retry of %v is overdue since %v", r.work, r.at.Sub(b.start))
+		b.holdLocked(r.at > time.Since(d.made), "a retry of %v is overdue since %v", r.work, r.at)
 		b.holdLocked(r.work.link().lane == nil || r.work.link().lane.retrying, "the lane of %v does not know that it is retrying", r.work)
 	}
 	busy := 0

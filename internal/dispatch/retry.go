@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -9,8 +10,8 @@ import (
 
 // A retry is a work that waits for its time.
 type retry struct {
-	at    time.Time
-	order uint64 // of retries at the same time: the one put in first comes first
+	at    time.Duration // since the dispatcher was made
+	order uint64        // of retries at the same time: the one put in first comes first
 	queue *Queue
 	work  Work
 }
@@ -21,7 +22,7 @@ func (h retryHeap) Len() int      { return len(h) }
 func (h retryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *retryHeap) Push(x any)   { *h = append(*h, x.(retry)) }
 func (h retryHeap) Less(i, j int) bool {
-	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].order < h[j].order
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
 }
 func (h *retryHeap) Pop() any {
 	old := *h
@@ -40,7 +41,11 @@ func (d *Dispatcher) schedule(q *Queue, w Work, delay time.Duration) bool {
 		return false
 	}
 	d.scheduled++
-	at := time.Now().Add(delay)
+	now := time.Since(d.made)
+	at := now + delay
+	if at < now {
+		at = math.MaxInt64
+	}
 	heap.Push(&d.retries, retry{at, d.scheduled, q, w})
 	if d.retries[0].order == d.scheduled {
 		d.setTimerLocked(delay)
@@ -60,12 +65,12 @@ func (d *Dispatcher) setTimerLocked(delay time.Duration) {
 func (d *Dispatcher) fire() {
 	d.mu.Lock()
 	var due []retry
-	now := time.Now()
-	for len(d.retries) > 0 && !d.retries[0].at.After(now) {
+	now := time.Since(d.made)
+	for len(d.retries) > 0 && d.retries[0].at <= now {
 		due = append(due, heap.Pop(&d.retries).(retry))
 	}
 	if len(d.retries) > 0 {
-		d.setTimerLocked(d.retries[0].at.Sub(now))
+		d.setTimerLocked(d.retries[0].at - now)
 	}
 	d.mu.Unlock()
 	d.putBack(due)
