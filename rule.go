@@ -231,6 +231,7 @@ func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}
+	n.event, _ = n.handler.(eventFunc)
 	if n.retry == nil {
 		n.retry = b.options.Retry
 	}

@@ -141,8 +141,13 @@ func Func(id string, fn func(ctx context.Context, e Event) error) Target {
 	if fn == nil {
 		return Target{ID: id}
 	}
-	return Target{ID: id, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error { return fn(ctx, d.Event) })}
+	return Target{ID: id, Handler: eventFunc(fn)}
 }
+
+// An eventFunc is a handler that needs the event alone.
+type eventFunc func(ctx context.Context, e Event) error
+
+func (f eventFunc) Handle(ctx context.Context, d Delivery) error { return f(ctx, d.Event) }
 
 // Typed returns a target that calls fn with the event's Detail unmarshalled into a
 // T. A Detail that cannot be is a dead letter at once, with the code [CodeInvalidJSON].
@@ -225,7 +230,8 @@ func (t *target) retire() {
 type target struct {
 	Target
 	rule    string
-	handler Handler // with middleware
+	handler Handler   // with middleware
+	event   eventFunc // handler, if it is one; nil: it is none
 	retry   RetryPolicy
 	dlq     DLQ // nil: none
 	queue   *dispatch.Queue
