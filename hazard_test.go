@@ -211,7 +211,7 @@ func TestCloseWithFiveHundredQueued(t *testing.T) {
 					assert.Equal(t, queued-101, dlq.Len())
 				}
 				synctest.Wait()
-				assert.Equal(t, goroutines, runtime.NumGoroutine())
+				holdGoroutines(t, goroutines)
 				_, err = b.Publish(t.Context(), event(1))
 				assert.ErrorIs(t, err, ErrClosed)
 				checkBooks(t, b)

@@ -68,12 +68,7 @@ func TestSoak(t *testing.T) {
 			s[i].report(t, false, fmt.Sprintf("seed %d; what happens depends on the machine, too", seed+uint64(i)))
 		}
 	}
-	for leaked := 0; runtime.NumGoroutine() > goroutines; leaked++ {
-		if leaked == 1_000_000 {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), goroutines)
-		}
-		runtime.Gosched()
-	}
+	holdGoroutines(t, goroutines)
 }
 
 // A simulation is a bus and all who use it.
