@@ -22,10 +22,9 @@ const (
 	Abandon                 // that delivery is abandoned
 )
 
-// A Queue holds the works of one target. At any
-// time running <= Concurrency, but for the moment behind a Configure that lowers it,
-// and waiting + reserved <= Capacity, but for what was forced in or came back from
-// a retry.
+// A Queue holds the works of one target. At any time running <= Concurrency, but for the
+// moment behind a Configure that lowers it, and waiting + reserved <= Capacity, but for
+// what was forced in or came back from a retry; waiting + reserved + backlog <= undecided.
 type Queue struct {
 	d      *Dispatcher
 	behind *Queue // in the pool's list
