@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,5 +89,40 @@ func TestDiscardWakesPublishers(t *testing.T) {
 		q.Discard()
 		s.happenedInAnyOrder("1s p refused: queue retired", "1s waiting abandoned: discarded")
 		close(release)
+	})
+}
+
+// A work that comes to wait for a retry while its queue is discarded is not overlooked.
+func TestDiscardWhileARetryIsScheduled(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 10, Backlog: 10})
+		release := make(chan struct{})
+		s.putAll(q, s.work("w", both(until(release), again(time.Hour))))
+		synctest.Wait()
+		s.Dispatcher.mu.Lock() // which keeps the retry out of the heap
+		close(release)
+		for retrying := 0; retrying == 0; {
+			runtime.Gosched()
+			_, _, retrying = q.Depth()
+		}
+		q.mu.Lock() // as by a Discard that has looked at the heap already
+		q.retired, q.discarded = true, true
+		q.mu.Unlock()
+		s.Dispatcher.mu.Unlock()
+		s.happened("0s w attempt 1", "0s w abandoned: discarded")
+	})
+}
+
+// A letter that waits to be sent again is not put off by what fails meanwhile.
+func TestDiscardPutsOffNoOther(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 2, Capacity: 10, Backlog: 10})
+		w := s.work("w", again(time.Hour), succeed)
+		w.instead = Verdict{Again: true, Delay: 3 * time.Second}
+		s.putAll(q, w, s.work("fails", takes(time.Second, again(time.Hour))))
+		synctest.Wait()
+		q.Discard()
+		s.finish()
+		s.happenedInAnyOrder("0s w attempt 1", "0s fails attempt 1", "0s w abandoned: discarded", "1s fails abandoned: discarded", "3s w attempt 2")
 	})
 }
