@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
 	"github.com/footbridge-go/footbridge/internal/match"
@@ -201,115 +200,6 @@ func (b *Bus) Deliver(ctx context.Context, e Event) (Outcome, error) {
 		return o, nil
 	case <-ctx.Done():
 		return Outcome{EventID: id}, fmt.Errorf("footbridge: deliver: %w", ctx.Err())
-	}
-}
-
-// A publication is how an event is published.
-type publication struct {
-	forwarded bool          // it comes from another bus
-	noWait    bool          // a full queue is an error
-	to        *DeadLetter   // it goes to this letter's target alone
-	done      func(Outcome) // nil: no one asks
-}
-
-// publish is what all that publish have in common.
-func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
-	if id, err = b.tryPublish(ctx, e, p); err != nil {
-		b.counters.refused.Add(1)
-		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
-	}
-	return id, err
-}
-
-func (b *Bus) tryPublish(ctx context.Context, e Event, p publication) (id string, err error) {
-	if b.invalid != nil {
-		return "", b.invalid
-	}
-	if err := ctx.Err(); err != nil {
-		return "", fmt.Errorf("footbridge: publish: %w", err)
-	}
-	if b.closed.Load() {
-		return "", fmt.Errorf("footbridge: publish: %w", ErrClosed)
-	}
-	if err := e.check(); err != nil {
-		return "", err
-	}
-	b.complete(&e)
-	a := &accepted{bus: b, event: e, values: valuesOf(ctx), forwarded: p.forwarded, done: p.done}
-	if err := b.accept(ctx, a, p); err != nil {
-		return "", err
-	}
-	return e.ID, nil
-}
-
-// complete fills in what the publisher left to the bus.
-func (b *Bus) complete(e *Event) {
-	if e.ID == "" {
-		e.ID = newID()
-	}
-	if e.Time.IsZero() {
-		e.Time = time.Now()
-	}
-	if e.Account == "" {
-		e.Account = b.options.Account
-	}
-	if e.Region == "" {
-		e.Region = b.options.Region
-	}
-}
-
-// accept hands a to its targets, all or none. While it waits for room the rules may
-// change: what counts are those at the moment of acceptance.
-func (b *Bus) accept(ctx context.Context, a *accepted, p publication) error {
-	prepare := func() ([]dispatch.Delivery, error) { return a.prepare(p.to) }
-	for {
-		batch, err := prepare()
-		if err != nil {
-			return err
-		}
-		err = b.dispatcher.Reserve(batch, false)
-		var full *dispatch.FullError
-		if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.noWait {
-			if inHandler(ctx) || dispatch.InWorker() {
-				err = b.dispatcher.Reserve(batch, true)
-			} else {
-				batch, err = b.dispatcher.ReserveWait(ctx, full, prepare, a.logSlow)
-			}
-		}
-		switch {
-		case err == nil:
-			defer b.dispatcher.Put(batch) // deferred: an observer may end the goroutine
-			b.published(a, p)
-			return nil
-		case errors.Is(err, dispatch.ErrRetired):
-			continue // a rule was removed between the match and here
-		case errors.Is(err, dispatch.ErrClosed):
-			return fmt.Errorf("footbridge: publish: %w", ErrClosed)
-		case errors.As(err, &full):
-			return fullError(full)
-		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			return fmt.Errorf("footbridge: publish: waiting for room: %w", err)
-		}
-		return err
-	}
-}
-
-// published counts and tells that a is accepted, before any of it is delivered.
-func (b *Bus) published(a *accepted, p publication) {
-	if a.left.Load() == 0 {
-		defer a.finish() // deferred: an observer may end the goroutine
-	}
-	c, o := &b.counters, b.options.Observer
-	c.deliveries.Add(a.left.Load())
-	if p.to == nil {
-		c.published.Add(1)
-		c.triggeredRules.Add(int64(a.rules))
-		info := PublishInfo{Event: a.event, Rules: a.rules, Targets: int(a.left.Load())}
-		call(b, o.Published, info)
-		if a.rules == 0 {
-			c.unmatched.Add(1)
-			call(b, o.Unmatched, info)
-		}
 	}
 }
 

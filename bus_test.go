@@ -270,10 +270,9 @@ func TestValuesOfTheFirstPublisher(t *testing.T) {
 		round := 0
 		put(t, b, "r", Target{ID: "again", Timeout: time.Hour, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
 			assert.Equal(t, "value", ctx.Value(key{}))
-			c, ok := ctx.(*attemptContext)
-			require.True(t, ok)
-			_, nested := c.values.(*attemptContext)
-			assert.False(t, nested)
+			of, _ := attemptOf(ctx)
+			require.NotNil(t, of)
+			assert.Nil(t, of.accepted.values.Value(attemptKey{}), "nested")
 			if round++; round < 5 {
 				_, err := b.Publish(ctx, event(round))
 				return err

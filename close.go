@@ -11,7 +11,8 @@ import (
 const closeGrace = 5 * time.Second
 
 // Close refuses new events from now on, and returns when everything accepted is
-// decided. That includes retries, at the times their policies gave.
+// decided. That includes retries, at the times their policies gave, unless
+// [Bus.RetryNow] is called.
 //
 // When ctx ends first, nothing more is attempted: what waits becomes dead letters
 // with the code [CodeBusClosed], and the contexts of running attempts end. Handlers

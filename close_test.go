@@ -188,3 +188,20 @@ func TestCloseWithAStuckDLQ(t *testing.T) {
 		checkBooks(t, b)
 	})
 }
+
+// Close waits for retries at their times, unless RetryNow is called.
+func TestTraceRetryNow(t *testing.T) {
+	trace(t, "retry-now", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{DLQ: &MemoryDLQ{}, Retry: Backoff{NoJitter: true, Base: time.Hour, MaxDelay: time.Hour, MaxRetries: 2}})
+		put(t, b, "r", Target{ID: "recovers", Handler: failing(1, errDown)}, Target{ID: "never", Handler: failing(9, errDown)})
+		publish(t, b, 1)
+		<-time.After(time.Minute)
+		closed := make(chan error)
+		go func() { closed <- b.Close(t.Context()) }()
+		l.note("Close")
+		l.note("RetryNow: %d", b.RetryNow())
+		require.NoError(t, <-closed)
+		l.note("closed")
+		l.note("RetryNow: %d", b.RetryNow())
+	})
+}

@@ -1,132 +1,44 @@
 package footbridge
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
-	"github.com/footbridge-go/footbridge/internal/match"
 )
 
 // This file has the life of an event behind Publish: it is accepted once, with a
 // delivery for each target, each of which is attempted until it is decided.
 
-// An accepted is an event and what all its deliveries share.
+// An accepted is an event and what all its deliveries share. It does not change once it
+// is accepted.
+//
+// Optimization: its first delivery, mostly the only one, is in the same allocation
+// (BenchmarkPublish).
 type accepted struct {
-	bus       *Bus
-	event     Event
-	values    context.Context // the publisher's
-	time      time.Time       // of acceptance
-	rules     int             // that the event matches
-	forwarded bool
-	done      func(Outcome)
+	bus    *Bus
+	event  Event
+	values context.Context // the publisher's
+	time   time.Time       // of acceptance
+	notice *notice         // nil if no one asks
+	first  delivery
+}
 
+// A notice is what becomes of an event, for who asks.
+type notice struct {
+	done    func(Outcome)
 	left    atomic.Int64    // deliveries that are not decided
-	targets []TargetOutcome // by delivery; nil if no one asks
+	targets []TargetOutcome // by delivery
 }
 
-// prepare makes a delivery for each target that a goes to: those of the rules it
-// matches, or that of a letter.
-func (a *accepted) prepare(letter *DeadLetter) ([]dispatch.Delivery, error) {
-	targets, err := a.route(letter)
-	if err != nil {
-		return nil, err
-	}
-	a.time = time.Now()
-	a.left.Store(int64(len(targets)))
-	if a.done != nil {
-		a.targets = make([]TargetOutcome, len(targets))
-	}
-	deliveries := make([]delivery, len(targets))
-	batch := make([]dispatch.Delivery, len(targets))
-	for i, t := range targets {
-		d := &deliveries[i]
-		d.accepted, d.target, d.index = a, t, i
-		batch[i] = dispatch.Delivery{Queue: t.queue, Work: d}
-		if t.OrderBy != nil {
-			batch[i].Key, d.failure = t.orderKey(a.event)
-			batch[i].Ordered = d.failure == nil
-		}
-	}
-	return batch, nil
-}
-
-// route returns the targets that a goes to.
-func (a *accepted) route(letter *DeadLetter) ([]*target, error) {
-	b := a.bus
-	if letter != nil {
-		if err := match.ValidDetail(a.event.Detail, MaxDetailDepth); err != nil {
-			return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
-		}
-		t, err := b.targetOf(letter)
-		return []*target{t}, err
-	}
-	rules, err := b.matcher.AppendFieldsMatches(nil, a.event.fields(), MaxDetailDepth)
-	if err != nil {
-		return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
-	}
-	if a.done != nil { // an Outcome is sorted
-		slices.SortFunc(rules, func(a, b *rule) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	a.rules = len(rules)
-	var targets []*target
-	for _, r := range rules {
-		targets = append(targets, r.targets...)
-	}
-	return targets, nil
-}
-
-// targetOf returns the target that a letter was for.
-func (b *Bus) targetOf(letter *DeadLetter) (*target, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.rules[letter.Rule]
-	if r == nil || letter.Bus != b.options.Name {
-		return nil, fmt.Errorf("footbridge: redrive: bus %q, rule %q: %w", letter.Bus, letter.Rule, ErrRuleNotFound)
-	}
-	t := r.target(letter.Target)
-	if t == nil {
-		return nil, fmt.Errorf("footbridge: redrive: rule %q, target %q: %w", letter.Rule, letter.Target, ErrTargetNotFound)
-	}
-	return t, nil
-}
-
-// orderKey calls OrderBy, which is the user's. If it panics the delivery fails.
-func (t *target) orderKey(e Event) (key string, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("footbridge: OrderBy of target %s of rule %s: %w", t.ID, t.rule, &PanicError{r, debug.Stack()})
-		}
-	}()
-	return t.OrderBy(e), nil
-}
-
-func fullError(full *dispatch.FullError) error {
-	t := full.Work.(*delivery).target
-	return &QueueFullError{Rule: t.rule, Target: t.ID}
-}
-
-// logSlow logs that the publisher of a has waited long for room.
-func (a *accepted) logSlow(full *dispatch.FullError) {
-	t := full.Work.(*delivery).target
-	waiting, running, retrying := full.Queue.Depth()
-	a.bus.log.Warn("footbridge: Publish waits for a target with a full queue",
-		slog.String("bus", a.bus.options.Name), slog.String("rule", t.rule), slog.String("target", t.ID), slog.String("event", a.event.ID),
-		slog.Int("waiting", waiting), slog.Int("running", running), slog.Int("retrying", retrying))
-}
-
-// finish is called when all deliveries of a are decided.
+// finish is called when all deliveries of a are decided, if someone asks.
 func (a *accepted) finish() {
-	if a.done != nil {
-		call(a.bus, a.done, Outcome{EventID: a.event.ID, Targets: a.targets})
-	}
+	call(a.bus, a.notice.done, Outcome{EventID: a.event.ID, Targets: a.notice.targets})
 }
 
 // A delivery is an accepted event on its way to one target.
@@ -134,15 +46,30 @@ func (a *accepted) finish() {
 // Its state goes from open to lettered to decided, or from open to decided, and who
 // moves it out of open decides how it ends.
 type delivery struct {
-	accepted *accepted
-	target   *target
-	index    int // in accepted.targets
+	dispatch.Link
+	accepted  *accepted
+	target    *target
+	index     int32        // in the notice's targets
+	sends     int8         // of the letter; as trouble
+	forwarded bool         // the event came from another bus
+	attempts  atomic.Int32 // so far
+	state     atomic.Int32
+	trouble   atomic.Pointer[trouble] // nil: none so far
+}
 
-	attempts atomic.Int32
-	failure  error // of the last attempt; whoever attempts or abandons it has it to itself, but for Unfinished and Expired
-	sends    int   // of the letter; likewise
-	state    atomic.Int32
-	letter   atomic.Pointer[DeadLetter] // set once
+// A trouble is what only a delivery needs that fails. Whoever attempts or abandons the
+// delivery has it to itself, but for Unfinished and Expired, which touch the letter alone.
+type trouble struct {
+	failure error                      // of the last attempt
+	letter  atomic.Pointer[DeadLetter] // set once
+}
+
+// troubled returns the delivery's trouble, which it may make.
+func (d *delivery) troubled() *trouble {
+	if d.trouble.Load() == nil {
+		d.trouble.CompareAndSwap(nil, new(trouble))
+	}
+	return d.trouble.Load()
 }
 
 const (
@@ -174,26 +101,38 @@ var errGoexit = errors.New("footbridge: runtime.Goexit was called")
 // All that is the user's may panic, or end the goroutine: then only deferred calls
 // run. So what must be done behind such a call is deferred before it.
 func (d *delivery) Attempt(v *dispatch.Verdict) {
-	if d.letter.Load() != nil {
-		d.sendLetter(v)
-		return
-	}
-	if d.failure != nil && d.attempts.Load() == 0 { // it has no key
-		d.becomeLetter(d.failure, CodeErrorFromTarget, "", v)
-		return
-	}
-	info := d.info(int(d.attempts.Add(1)))
-	ctx, cancel := d.context(info)
-	start := time.Now()
-	f := failure{err: errGoexit, code: CodeErrorFromTarget}
-	defer func() {
-		if f.err != nil && ctx.Err() != nil {
-			f.interrupted(d.accepted.bus)
+	if t := d.trouble.Load(); t != nil {
+		if t.letter.Load() != nil {
+			d.sendLetter(v)
+			return
 		}
-		cancel()
-		d.conclude(info, time.Since(start), f, v)
+		if d.attempts.Load() == 0 { // it has no key
+			d.becomeLetter(t.failure, CodeErrorFromTarget, "", v)
+			return
+		}
+	}
+	a := attempt{number: int(d.attempts.Add(1)), failure: failure{err: errGoexit, code: CodeErrorFromTarget}}
+	ctx, cancel := d.context(a.number)
+	if d.accepted.bus.options.Observer.Attempted != nil {
+		a.start = time.Now()
+	}
+	defer func() {
+		if a.err != nil && ctx.Err() != nil {
+			a.interrupted(d.accepted.bus)
+		}
+		if cancel != nil {
+			cancel()
+		}
+		d.conclude(&a, v)
 	}()
-	f = d.handle(ctx, info)
+	d.handle(ctx, &a)
+}
+
+// An attempt is one call of the handler.
+type attempt struct {
+	number int
+	start  time.Time // zero if no one asks how long it takes
+	failure
 }
 
 // A failure is what a failed attempt says of itself. The zero value is success.
@@ -219,66 +158,94 @@ func (d *delivery) info(attempt int) Delivery {
 	a := d.accepted
 	return Delivery{
 		Event: a.event, Bus: a.bus.options.Name, Rule: d.target.rule, Target: d.target.ID, Attempt: attempt,
-		Accepted: a.time, forwarded: a.forwarded,
+		Accepted: a.time, forwarded: d.forwarded,
 	}
 }
 
 // handle calls the handler and makes an error of a panic, also of one of the error's
 // own methods.
-func (d *delivery) handle(ctx context.Context, info Delivery) (f failure) {
+func (d *delivery) handle(ctx context.Context, a *attempt) {
 	defer func() {
 		if r := recover(); r != nil {
-			f = failure{err: &PanicError{r, debug.Stack()}, code: CodeErrorFromTarget}
+			a.failure = failure{err: &PanicError{r, debug.Stack()}, code: CodeErrorFromTarget}
 		}
 	}()
-	err := d.target.handler.Handle(ctx, info)
+	var err error
+	if f := d.target.event; f != nil {
+		// Optimization: the event is copied once, and no Delivery is made (BenchmarkPublish).
+		err = f(ctx, d.accepted.event)
+	} else {
+		err = d.target.handler.Handle(ctx, d.info(a.number))
+	}
 	if err == nil {
-		return failure{}
+		a.failure = failure{}
+		return
 	}
 	_ = err.Error() // a nil pointer in an error panics here, not later
-	f = failure{err: err, code: CodeErrorFromTarget, permanent: isPermanent(err)}
+	f := failure{err: err, code: CodeErrorFromTarget, permanent: isPermanent(err)}
 	var coded interface{ ErrorCode() string }
 	if errors.As(err, &coded) {
 		f.code, f.coded = coded.ErrorCode(), true
 	}
-	return f
+	a.failure = f
 }
 
 // conclude decides what an attempt leads to.
-func (d *delivery) conclude(info Delivery, took time.Duration, f failure, v *dispatch.Verdict) {
+func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 	b := d.accepted.bus
-	b.counters.invocations.Add(1)
-	if info.Attempt > 1 {
+	if a.number > 1 {
 		b.counters.retries.Add(1)
 	}
-	tell := AttemptInfo{Delivery: info, Duration: took, Err: f.err}
-	if f.err == nil {
-		defer d.delivered(info)
-		call(b, b.options.Observer.Attempted, tell)
+	if a.err != nil {
+		d.failed(a, v)
 		return
 	}
+	b.counters.succeeded.Add(1)
+	if b.options.Observer.Attempted == nil {
+		d.delivered(a)
+		return
+	}
+	defer d.delivered(a)
+	call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.info(a.number), Duration: time.Since(a.start)})
+}
+
+func (d *delivery) delivered(a *attempt) {
+	if !d.state.CompareAndSwap(open, decided) {
+		d.accepted.bus.counters.late.Add(1)
+		return
+	}
+	b := d.accepted.bus
+	if b.options.Observer.Delivered == nil {
+		d.end(Delivered, nil)
+		return
+	}
+	defer d.end(Delivered, nil)
+	call(b, b.options.Observer.Delivered, d.info(a.number))
+}
+
+// failed is conclude for an attempt that failed.
+func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
+	b := d.accepted.bus
 	b.counters.failed.Add(1)
+	tell := AttemptInfo{Delivery: d.info(a.number), Err: a.err}
+	if !a.start.IsZero() {
+		tell.Duration = time.Since(a.start)
+	}
 	exhausted := ""
 	defer func() {
 		if tell.Retry {
-			b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", info.Attempt, "error", f.err, "delay", tell.Delay)...)
-			d.failure = tell.Err
+			if b.log.Enabled(context.Background(), slog.LevelDebug) {
+				b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", a.number, "error", a.err, "delay", tell.Delay)...)
+			}
+			d.troubled().failure = tell.Err
 			v.Again, v.Delay = true, tell.Delay
 		} else {
-			defer d.becomeLetter(tell.Err, f.code, exhausted, v)
+			defer d.becomeLetter(tell.Err, a.code, exhausted, v)
 		}
 		call(b, b.options.Observer.Attempted, tell)
 	}()
-	if !f.permanent && !f.closed {
-		tell.Delay, tell.Retry, exhausted, tell.Err = d.next(info, f.err)
-	}
-}
-
-func (d *delivery) delivered(info Delivery) {
-	if b := d.accepted.bus; d.state.CompareAndSwap(open, decided) {
-		b.counters.delivered.Add(1)
-		defer d.end(Delivered, nil)
-		call(b, b.options.Observer.Delivered, info)
+	if !a.permanent && !a.closed {
+		tell.Delay, tell.Retry, exhausted, tell.Err = d.next(&tell.Delivery, a.err)
 	}
 }
 
@@ -290,7 +257,7 @@ func (d *delivery) becomeLetter(err error, code, exhausted string, v *dispatch.V
 }
 
 // next asks the policy, which may be the user's and panic: then there is no retry.
-func (d *delivery) next(info Delivery, failure error) (delay time.Duration, retry bool, exhausted string, err error) {
+func (d *delivery) next(info *Delivery, failure error) (delay time.Duration, retry bool, exhausted string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w (and its retry policy: %w)", failure, &PanicError{r, debug.Stack()})
@@ -314,12 +281,13 @@ func (d *delivery) next(info Delivery, failure error) (delay time.Duration, retr
 
 // end enters how d ended, after all that is told and counted of it.
 func (d *delivery) end(r Result, err error) {
-	a := d.accepted
-	if a.targets != nil {
-		a.targets[d.index] = TargetOutcome{Rule: d.target.rule, Target: d.target.ID, Result: r, Attempts: int(d.attempts.Load()), Err: err}
+	n := d.accepted.notice
+	if n == nil {
+		return
 	}
-	if a.left.Add(-1) == 0 {
-		a.finish()
+	n.targets[d.index] = TargetOutcome{Rule: d.target.rule, Target: d.target.ID, Result: r, Attempts: int(d.attempts.Load()), Err: err}
+	if n.left.Add(-1) == 0 {
+		d.accepted.finish()
 	}
 }
 

@@ -43,7 +43,7 @@ type DeadLetter struct {
 	Err      error     // of the last attempt; in JSON only its text survives
 }
 
-// Error codes of dead letters. All but CodeBusClosed are the service's.
+// Error codes of dead letters. All but CodeBusClosed and CodeTargetRemoved are the service's.
 const (
 	CodeErrorFromTarget = "ERROR_FROM_TARGET"          // the handler returned an error that names no other, or panicked
 	CodeTimeout         = "TIMEOUT"                    // the last attempt failed behind its Timeout
@@ -51,6 +51,7 @@ const (
 	CodeThirdAccountHop = "THIRD_ACCOUNT_HOP_DETECTED" // a second bus-to-bus hop
 	CodeResourceLimit   = "RESOURCE_LIMIT_EXCEEDED"    // the target's queue or backlog is full
 	CodeBusClosed       = "BUS_CLOSED"                 // Close's context ended first
+	CodeTargetRemoved   = "TARGET_REMOVED"             // the target was removed, and has DeadLetterOnRemoval
 )
 
 // letterJSON is the JSON form of a DeadLetter. Attributes are strings, as in the

@@ -27,48 +27,65 @@
 // as lost, to the Observer, in Stats and in the log, because there is no DLQ or it
 // failed for good. An event that matches no rule is counted and observed.
 // (TestStats, TestLostDeliveriesAreReported, TestTraceFailingDLQ,
-// TestRedriveKeepsWhatIsRefused, TestSimulation in internal/dispatch)
+// TestRedriveKeepsWhatIsRefused, TestSimulation, also in internal/dispatch, TestSoak)
 //
 // All or none. Publish accepts an event for all the targets it matches or, with an
-// error, for none of them. (TestPublishIsAllOrNone, TestPublishRefusesBadEvents,
-// TestReplacingARuleIsAtomic)
+// error, for none of them. (TestPublishIsAllOrNone, TestTraceAllOrNone,
+// TestPublishRefusesBadEvents, TestReplacingARuleIsAtomic)
 //
 // A bad target hurts itself only. A panic is an error with its stack. A delivery that
 // waits for a retry is outside of the target's queue and holds no worker; how many
 // may wait is bounded, and beyond the bound they become dead letters.
-// (TestIsolation, TestPanicsAreContained, TestErrorsThatPanic, TestGoexitAnywhere,
-// TestPanicsOfPoliciesAndKeysAreContained, TestBacklogIsBounded)
+// (TestIsolation, TestPanicsAreContained, TestPanicsAreRetried, TestErrorsThatPanic,
+// TestGoexitAnywhere, TestPanicsOfPoliciesAndKeysAreContained, TestBacklogIsBounded,
+// TestTraceBacklog)
 //
 // Backpressure is a choice. A target has room for so many deliveries that wait; when
 // it is full, Publish waits, refuses the event, or makes a dead letter of the
-// delivery, as [Overflow] says. (TestTraceOverflow, TestPublishLogsALongWait)
+// delivery, as [Overflow] says. A publisher that has waited for five seconds logs the
+// target. (TestTraceOverflow, TestDefaultQueue, TestPublishLogsALongWait)
 //
 // No deadlock by publishing. A handler may publish to its own bus and its own target
-// while every queue is full, and change the rules. (TestHandlersNeverDeadlock,
-// TestForwardRetriesAFullBus)
+// while every queue is full, and change the rules, also with a lock in hand that
+// publishers want. (TestHandlersNeverDeadlock, TestTargetsThatPublishToEachOther,
+// TestHandlerHoldsALockThatPublishersWant, TestPublisherHoldsALockThatHandlersWant,
+// TestHandlersChangeTheirOwnRule, TestTracePublishInAHandler, TestForwardRetriesAFullBus)
 //
-// Concurrency is bounded: by [Target].Concurrency for each target, and a target without
-// work has no goroutine. (TestConcurrency, TestReplacedTargetsKeepTheirQueue)
+// Concurrency is bounded: by [Target].Concurrency for each target.
+// (TestConcurrency, TestReplacedTargetsKeepTheirQueue)
+//
+// Idle costs nothing: a target without work has no goroutine and no timer. A delivery that
+// waits, for its turn or for a retry, has no goroutine either, and takes at most 200 bytes
+// beside its event, which all targets share. Publishing allocates twice for an event with
+// one target. (TestIdleBusHasNothing, TestMemoryOfWaitingDeliveries, TestManyRetriesWait,
+// TestAllocationsOfPublish)
 //
 // Order is what was asked for. None by default. With OrderBy, events of one key are
 // handled in the order they were published, one at a time, and one that fails holds
 // back its key alone. With Concurrency 1 and no OrderBy, deliveries that need no retry
 // are attempted in the order they were accepted. (TestOrder, TestTraceOrderBy)
 //
-// Retries come when the policy says. (TestTraceRetry, TestTraceErrorsThatSayMore,
-// TestTraceMaxAge, TestOwnPolicies, TestADayOfRetries)
+// Retries come when the policy says, or when [Bus.RetryNow] does. (TestTraceRetry,
+// TestTraceErrorsThatSayMore, TestTraceMaxAge, TestOwnPolicies, TestADayOfRetries,
+// TestManyRetriesWait, TestTraceRetryNow)
 //
 // Changes are atomic. Publishers see a rule before or after a change; what was
-// accepted before is finished. (TestReplacingARuleIsAtomic,
-// TestRemovedRulesFinishWhatTheyHave, TestPublishWaitsByTheRulesOfTheMoment)
+// accepted before is finished, or becomes dead letters if the target says so.
+// (TestReplacingARuleIsAtomic, TestTraceReplacing, TestRemovedRulesFinishWhatTheyHave,
+// TestTraceRemoval, TestReplacedTargetsMayLeaveLetters,
+// TestPublishWaitsByTheRulesOfTheMoment)
 //
 // Wait is exact: it includes what handlers published before they returned. Close
 // drains, and when its context ends it makes dead letters of the rest and says how
-// many. (TestWaitIsExact, TestDeliverAndNotify, TestTraceCloseDrains,
-// TestTraceCloseByForce, TestCloseLeavesStuckHandlersBehind)
+// many. Afterwards no goroutine of the bus is left, but those of handlers that do not
+// return. (TestWaitIsExact, TestDeliverAndNotify, TestTraceCompletion,
+// TestTraceCloseDrains, TestTraceCloseByForce, TestCloseWithFiveHundredQueued,
+// TestCloseLeavesStuckHandlersBehind, TestSoak)
 //
-// Contexts carry values, not cancellation, from publishers to handlers.
-// (TestValuesOfTheFirstPublisher, TestDeliveryFromContext, TestMiddleware)
+// Contexts carry values, not cancellation, from publishers to handlers, and tell rule,
+// target and attempt. An attempt's ends with its Timeout, or when the bus is closed by
+// force. (TestValuesOfTheFirstPublisher, TestDeliveryFromContext, TestMiddleware,
+// TestTraceContexts)
 //
 // Time is package time. Under testing/synctest a day of retries takes no time, and an
 // idle bus has nothing that keeps a bubble from ending. (TestADayOfRetries, and all

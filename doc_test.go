@@ -4,13 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// Every test that the package documentation names exists.
+// Every promise of the package documentation names tests, and these exist.
 func TestPromisesNameTheirTests(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
@@ -26,6 +27,13 @@ func TestPromisesNameTheirTests(t *testing.T) {
 	}
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
+	promises := regexp.MustCompile(`(?s)// # Promises\n(.*)// # Not promised`).FindSubmatch(doc)
+	require.NotNil(t, promises)
+	for _, p := range strings.Split(strings.Trim(string(promises[1]), "/\n"), "\n//\n") {
+		if !strings.Contains(p, "Each names, in parentheses") {
+			assert.Regexp(t, `\bTest[A-Z]`, p)
+		}
+	}
 	named := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(doc), -1)
 	assert.Greater(t, len(named), 30)
 	for _, name := range named {

@@ -102,6 +102,10 @@ func TestPublishRefusesBadEvents(t *testing.T) {
 		{"account not UTF-8", func(e *Event) { e.Account = "\x80" }, "Account", "want UTF-8"},
 		{"region not UTF-8", func(e *Event) { e.Region = "\x80" }, "Region", "want UTF-8"},
 		{"replay name not UTF-8", func(e *Event) { e.ReplayName = "\x80" }, "ReplayName", "want UTF-8"},
+		{"last year", func(e *Event) { e.Time = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }, "", ""},
+		{"a year too late", func(e *Event) { e.Time = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -1)) }, "Time", "want a year from 0 to 9999, got 10000"},
+		{"first year", func(e *Event) { e.Time = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC) }, "", ""},
+		{"a year too early", func(e *Event) { e.Time = time.Date(-1, 12, 31, 0, 0, 0, 0, time.UTC) }, "Time", "got -1"},
 		{"resource not UTF-8", func(e *Event) { e.Resources = []string{"ok", "\x80"} }, "Resources[1]", "want UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ func (d *delivery) claim(code, exhausted string, err error) bool {
 	if !d.state.CompareAndSwap(open, lettered) {
 		return false
 	}
-	d.letter.CompareAndSwap(nil, d.newLetter(code, exhausted, err))
+	d.troubled().letter.CompareAndSwap(nil, d.newLetter(code, exhausted, err))
 	return true
 }
 
@@ -27,12 +27,16 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 		Event: a.event, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
 		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
 		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
-		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: a.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
+		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: d.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
 	}
 }
 
 // ErrNoDLQ is why a delivery is lost that has no DLQ.
 var ErrNoDLQ = errors.New("no dead-letter queue")
+
+// ErrTargetRemoved is why a delivery became a dead letter whose target was removed, if that
+// has DeadLetterOnRemoval.
+var ErrTargetRemoved = errors.New("footbridge: the target was removed")
 
 // maxSends is how often a letter is sent before it is lost.
 const maxSends = 5
@@ -70,7 +74,7 @@ func (d *delivery) trySend() (err error, permanent bool) {
 			err, permanent = &PanicError{r, debug.Stack()}, false
 		}
 	}()
-	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, values: d.accepted.values}, *d.letter.Load())
+	err = d.target.dlq.Send(&attemptContext{Context: d.accepted.bus.letters, delivery: d}, *d.troubled().letter.Load())
 	if err != nil {
 		_ = err.Error()
 	}
@@ -81,7 +85,7 @@ func (d *delivery) endDeadLettered() {
 	if d.state.Swap(decided) == decided {
 		return
 	}
-	b, letter := d.accepted.bus, d.letter.Load()
+	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.deadLettered.Add(1)
 	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
 	defer d.end(DeadLettered, letter.Err)
@@ -93,7 +97,7 @@ func (d *delivery) endLost(err error) {
 	if d.state.Swap(decided) == decided {
 		return
 	}
-	b, letter := d.accepted.bus, d.letter.Load()
+	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.lost.Add(1)
 	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
 	defer d.end(Lost, fmt.Errorf("%w (not dead-lettered: %w)", letter.Err, err))
@@ -105,10 +109,10 @@ func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 	code, err := d.whyAbandoned(r)
 	claimed := d.claim(code, "", err)
 	switch r {
-	case dispatch.QueueFull, dispatch.BacklogFull:
+	case dispatch.QueueFull, dispatch.BacklogFull, dispatch.Discarded:
 		if claimed {
 			d.sendLetter(v)
-		} else { // a letter that its DLQ has refused has found the backlog full
+		} else { // a letter that its DLQ has refused, which is sent again all the same
 			*v = dispatch.Verdict{Again: true, Delay: d.resendDelay()}
 		}
 	case dispatch.Closed:
@@ -128,7 +132,7 @@ func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 // loseUnsent reports d as lost while its letter is being sent. The letter may not be
 // stored yet, by who has claimed it: then this one is.
 func (d *delivery) loseUnsent(code string, err error) {
-	d.letter.CompareAndSwap(nil, d.newLetter(code, "", err))
+	d.troubled().letter.CompareAndSwap(nil, d.newLetter(code, "", err))
 	d.endLost(errLate)
 }
 
@@ -141,6 +145,8 @@ func (d *delivery) whyAbandoned(r dispatch.Reason) (code string, err error) {
 		return CodeResourceLimit, &QueueFullError{Rule: t.rule, Target: t.ID}
 	case dispatch.BacklogFull:
 		code, err = CodeResourceLimit, fmt.Errorf("footbridge: backlog of target %s of rule %s is full", t.ID, t.rule)
+	case dispatch.Discarded:
+		code, err = CodeTargetRemoved, ErrTargetRemoved
 	case dispatch.Unfinished:
 		return CodeBusClosed, fmt.Errorf("the handler has not returned: %w", ErrClosed)
 	case dispatch.Expired:
@@ -148,8 +154,8 @@ func (d *delivery) whyAbandoned(r dispatch.Reason) (code string, err error) {
 	default:
 		code, err = CodeBusClosed, ErrClosed
 	}
-	if d.failure != nil {
-		err = fmt.Errorf("%w; its last attempt: %w", err, d.failure)
+	if t := d.trouble.Load(); t != nil && t.failure != nil {
+		err = fmt.Errorf("%w; its last attempt: %w", err, t.failure)
 	}
 	return code, err
 }

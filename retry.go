@@ -102,6 +102,13 @@ func (b Backoff) ceiling(n int) time.Duration {
 	return min(base<<n, limit)
 }
 
+// RetryNow lets every delivery that waits for a retry be attempted as soon as its target
+// has a worker for it, and every letter that waits to be sent again, and returns how many
+// these are. What fails again waits as its policy says. It is for a target that has
+// recovered, and for closing without waiting: call it once Close has been called, since
+// then nothing new comes. It may be called at any time by any goroutine.
+func (b *Bus) RetryNow() int { return b.dispatcher.RetryNow() }
+
 func orDefault(d, zero time.Duration) time.Duration {
 	if d <= 0 {
 		return zero

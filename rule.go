@@ -82,7 +82,7 @@ type rule struct {
 
 // PutRule creates a rule or replaces the one of its name, whole. Publishers see the
 // old rule or the new one, never both and never neither. Deliveries that the old
-// rule's targets have accepted are finished as accepted; a target of the same ID in
+// rule's targets have accepted are finished as by RemoveRule; a target of the same ID in
 // the new rule takes over the queue, with the order and the concurrency bound of
 // what is in it. The error is a *RuleError or an *OptionError, or wraps [ErrClosed].
 func (b *Bus) PutRule(r Rule) error {
@@ -112,7 +112,7 @@ func (b *Bus) PutRule(r Rule) error {
 	}
 	b.replaceLocked(old, n)
 	for _, t := range old.without(n) {
-		t.queue.Retire()
+		t.retire()
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func (b *Bus) replaceLocked(old, n *rule) {
 }
 
 // RemoveRule removes a rule with its targets. No event that is published after it
-// has returned reaches them; deliveries already accepted are finished. The error
-// wraps [ErrRuleNotFound].
+// has returned reaches them; deliveries already accepted are finished, or become dead
+// letters, as [Target].DeadLetterOnRemoval says. The error wraps [ErrRuleNotFound].
 func (b *Bus) RemoveRule(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +170,7 @@ func (b *Bus) RemoveRule(name string) error {
 	}
 	b.replaceLocked(r, nil)
 	for _, t := range r.targets {
-		t.queue.Retire()
+		t.retire()
 	}
 	return nil
 }
@@ -231,6 +231,7 @@ func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}
+	n.event, _ = n.handler.(eventFunc)
 	if n.retry == nil {
 		n.retry = b.options.Retry
 	}

@@ -2,12 +2,14 @@ package footbridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -209,5 +211,67 @@ func TestReplacedTargetsHaveTheirNewBounds(t *testing.T) {
 		assert.ErrorIs(t, err, ErrQueueFull)
 		close(h.gate)
 		require.NoError(t, b.Close(t.Context()))
+	})
+}
+
+// What a removed target has becomes dead letters if it says so: what waits soon after, what
+// runs if it fails. A letter that its DLQ has refused is sent again all the same.
+func TestTraceRemoval(t *testing.T) {
+	trace(t, "removal", func(t *testing.T, l *timeline) {
+		sends := 0
+		b := l.bus(Options{Retry: Backoff{NoJitter: true, Base: time.Hour, MaxDelay: time.Hour}, Concurrency: 1, DLQ: dlqFunc(func(d DeadLetter) error {
+			if sends++; sends == 1 {
+				return errors.New("hiccup")
+			}
+			return nil
+		})})
+		gate := make(chan struct{})
+		handler := HandlerFunc(func(_ context.Context, d Delivery) error {
+			if d.Event.ID == "e1" {
+				return errDown
+			}
+			<-gate
+			if d.Event.ID == "e2" {
+				return errDown
+			}
+			return nil
+		})
+		put(t, b, "r", Target{ID: "finish", Handler: failing(1, errDown)}, Target{ID: "letters", Handler: handler, DeadLetterOnRemoval: true})
+		for n := 1; n <= 4; n++ {
+			publish(t, b, n)
+			l.settle()
+		}
+		l.note("RemoveRule")
+		require.NoError(t, b.RemoveRule("r"))
+		publish(t, b, 5)
+		l.settle()
+		<-time.After(30 * time.Second)
+		l.note("the handler returns")
+		close(gate)
+		require.NoError(t, b.Wait(t.Context()))
+	})
+}
+
+// So does what a target has that a replaced rule has not; a target of the same ID keeps its
+// own.
+func TestReplacedTargetsMayLeaveLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dlq := &MemoryDLQ{}
+		b := New(&Options{DLQ: dlq, Retry: plain})
+		kept := Target{ID: "kept", Handler: failing(1, errDown), DeadLetterOnRemoval: true}
+		put(t, b, "r", kept, Target{ID: "gone", Handler: failing(1, errDown), DeadLetterOnRemoval: true})
+		publish(t, b, 1, 2)
+		synctest.Wait()
+		put(t, b, "r", kept)
+		require.NoError(t, b.Close(t.Context()))
+		require.Equal(t, 2, dlq.Len())
+		for _, d := range dlq.Letters() {
+			assert.Equal(t, "gone", d.Target)
+			assert.Equal(t, CodeTargetRemoved, d.ErrorCode)
+			assert.ErrorIs(t, d.Err, ErrTargetRemoved)
+			assert.ErrorIs(t, d.Err, errDown)
+		}
+		assert.EqualValues(t, 2, b.Stats().Delivered)
+		checkBooks(t, b)
 	})
 }

@@ -37,6 +37,13 @@ type Target struct {
 	// bus's default.
 	Backlog int
 
+	// DeadLetterOnRemoval says what becomes of accepted deliveries when the target is
+	// removed, by RemoveRule or by a PutRule without it: with true those that wait become
+	// dead letters with the code [CodeTargetRemoved], soon after, and so do those that run
+	// if their attempts fail. False, the default: they are finished as if nothing had
+	// happened.
+	DeadLetterOnRemoval bool
+
 	// Timeout bounds one attempt: its context ends then. An attempt counts when the
 	// handler returns, and until then it occupies one of Concurrency, so a handler
 	// must heed its context. Zero: no bound.
@@ -122,11 +129,11 @@ type Delivery struct {
 // DeliveryFromContext returns the delivery that the handler with that context is
 // called for, so that functions which do not get it can tell rule, target and attempt.
 func DeliveryFromContext(ctx context.Context) (d Delivery, ok bool) {
-	c, ok := ctx.Value(attemptKey{}).(*attemptContext)
-	if !ok {
+	of, attempt := attemptOf(ctx)
+	if of == nil {
 		return Delivery{}, false
 	}
-	return c.delivery, true
+	return of.info(attempt), true
 }
 
 // Func returns a target that calls fn.
@@ -134,8 +141,13 @@ func Func(id string, fn func(ctx context.Context, e Event) error) Target {
 	if fn == nil {
 		return Target{ID: id}
 	}
-	return Target{ID: id, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error { return fn(ctx, d.Event) })}
+	return Target{ID: id, Handler: eventFunc(fn)}
 }
+
+// An eventFunc is a handler that needs the event alone.
+type eventFunc func(ctx context.Context, e Event) error
+
+func (f eventFunc) Handle(ctx context.Context, d Delivery) error { return f(ctx, d.Event) }
 
 // Typed returns a target that calls fn with the event's Detail unmarshalled into a
 // T. A Detail that cannot be is a dead letter at once, with the code [CodeInvalidJSON].
@@ -204,12 +216,22 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 	return err
 }
 
+// retire ends t, which was removed.
+func (t *target) retire() {
+	if t.DeadLetterOnRemoval {
+		t.queue.Discard()
+	} else {
+		t.queue.Retire()
+	}
+}
+
 // A target is a Target as the bus runs it. It is immutable but for its queue, which
 // passes to the target of the same ID when the rule is replaced.
 type target struct {
 	Target
 	rule    string
-	handler Handler // with middleware
+	handler Handler   // with middleware
+	event   eventFunc // handler, if it is one; nil: it is none
 	retry   RetryPolicy
 	dlq     DLQ // nil: none
 	queue   *dispatch.Queue

@@ -169,3 +169,120 @@ func TestTraceRedrive(t *testing.T) {
 		l.note("redriven %d, left %d", n, dlq.Len())
 	})
 }
+
+// An event that finds no room at one of its targets, in time or at all, goes to none.
+func TestTraceAllOrNone(t *testing.T) {
+	trace(t, "all-or-none", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Concurrency: 1})
+		put(t, b, "a", Target{ID: "free", Handler: failing(0, nil)})
+		put(t, b, "b", Target{ID: "full", Queue: 1, Handler: HandlerFunc(func(context.Context, Delivery) error { <-time.After(time.Minute); return nil })})
+		publish(t, b, 1)
+		l.settle()
+		publish(t, b, 2)
+		l.settle()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := b.Publish(ctx, event(3))
+		l.note("Publish returned %v", err)
+		publish(t, b, 4) // waits until e2 leaves the queue
+		require.NoError(t, b.Wait(t.Context()))
+	})
+}
+
+// What fails beyond the backlog becomes dead letters; what waits for its retry holds up
+// neither other targets nor its own.
+func TestTraceBacklog(t *testing.T) {
+	trace(t, "backlog", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Retry: plain, DLQ: &MemoryDLQ{}, Concurrency: 1})
+		put(t, b, "r", Target{ID: "down", Backlog: 2, Handler: failing(1, errDown)}, Target{ID: "up", Handler: failing(0, nil)})
+		for n := 1; n <= 4; n++ {
+			publish(t, b, n)
+			l.settle()
+		}
+		require.NoError(t, b.Wait(t.Context()))
+	})
+}
+
+// A handler publishes to its own target, whose queue is full, and does not wait; Wait
+// waits for what it has published. Others wait for room.
+func TestTracePublishInAHandler(t *testing.T) {
+	trace(t, "publish-in-a-handler", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Concurrency: 1, Queue: 1})
+		put(t, b, "r", Target{ID: "self", Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
+			<-time.After(time.Second)
+			if d.Event.ID == "e1" {
+				for n := 11; n <= 13; n++ {
+					publish(t, b, n)
+				}
+			}
+			return nil
+		})})
+		publish(t, b, 1)
+		l.settle()
+		publish(t, b, 2)
+		publish(t, b, 3)
+		l.note("e3 had room")
+		require.NoError(t, b.Wait(t.Context()))
+		l.note("Wait returned")
+	})
+}
+
+// Replacing a rule while events fly: each goes by one version, a target of the same ID
+// goes on with what it has.
+func TestTraceReplacing(t *testing.T) {
+	trace(t, "replacing", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Concurrency: 1, Retry: plain})
+		second := HandlerFunc(func(context.Context, Delivery) error { <-time.After(time.Second); return nil })
+		put(t, b, "r", Target{ID: "kept", Handler: second}, Target{ID: "gone", Handler: failing(1, errDown)})
+		publish(t, b, 1)
+		l.settle()
+		publish(t, b, 2)
+		l.note("PutRule")
+		put(t, b, "r", Target{ID: "kept", Handler: failing(0, nil)}, Target{ID: "new", Handler: failing(0, nil)})
+		publish(t, b, 3)
+		l.note("DisableRule")
+		require.NoError(t, b.DisableRule("r"))
+		publish(t, b, 4)
+		l.note("EnableRule")
+		require.NoError(t, b.EnableRule("r"))
+		publish(t, b, 5)
+		require.NoError(t, b.Wait(t.Context()))
+	})
+}
+
+// Deliver returns, and PublishNotify calls back, when the last target is decided.
+func TestTraceCompletion(t *testing.T) {
+	trace(t, "completion", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Retry: plain, DLQ: &MemoryDLQ{}})
+		put(t, b, "r", Target{ID: "at-once", Handler: failing(0, nil)}, Target{ID: "late", Handler: failing(2, errDown)},
+			Target{ID: "never", Handler: failing(1, Permanent(errDown))})
+		o, err := b.Deliver(t.Context(), event(1))
+		l.note("Deliver returned %v, %v", o.Err(), err)
+		_, err = b.PublishNotify(t.Context(), event(2), func(o Outcome) { l.add("", "told of %s: %d targets", o.EventID, len(o.Targets)) })
+		l.note("PublishNotify returned %v", err)
+		require.NoError(t, b.Wait(t.Context()))
+	})
+}
+
+// The context of an attempt ends with its Timeout, or when the bus is closed by force,
+// not with the publisher's.
+func TestTraceContexts(t *testing.T) {
+	trace(t, "contexts", func(t *testing.T, l *timeline) {
+		b := l.bus(Options{Retry: plain, DLQ: &MemoryDLQ{}})
+		heeds := HandlerFunc(func(ctx context.Context, d Delivery) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		put(t, b, "r", Target{ID: "no-timeout", Handler: heeds}, Target{ID: "timeout", Timeout: time.Minute, Handler: heeds})
+		ctx, cancel := context.WithCancel(t.Context())
+		_, err := b.Publish(ctx, event(1))
+		require.NoError(t, err)
+		l.note("the publisher's context ends")
+		cancel()
+		<-time.After(90 * time.Second)
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		l.note("Close")
+		l.note("%v", b.Close(ctx))
+	})
+}

@@ -21,14 +21,22 @@ type doom struct {
 
 // An abandonment is a doom in the books.
 type abandonment struct {
-	work    Work
+	doom
 	counted atomic.Bool // as decided, or as put back
 }
 
 // giveUp abandons works, one after the other.
 func (d *Dispatcher) giveUp(all []doom) {
+	if abandon := d.enterAll(all); abandon != nil {
+		abandon()
+	}
+}
+
+// enterAll enters works that are to be abandoned in the books, and returns the function
+// that abandons them, one after the other, or nil if there are none.
+func (d *Dispatcher) enterAll(all []doom) (abandon func()) {
 	if len(all) == 0 {
-		return
+		return nil
 	}
 	entered := make([]*abandonment, len(all))
 	for i, w := range all {
@@ -37,10 +45,12 @@ func (d *Dispatcher) giveUp(all []doom) {
 			w.queue.givingUp++
 			w.queue.mu.Unlock()
 		}
-		entered[i] = d.enter(w.work)
+		entered[i] = d.enter(w)
 	}
-	for i := range slices.Backward(all) {
-		defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
+	return func() {
+		for i := range slices.Backward(all) {
+			defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
+		}
 	}
 }
 
@@ -54,7 +64,7 @@ func (d *Dispatcher) giveUpOne(w doom, a *abandonment) {
 	}
 	var v Verdict
 	defer func() {
-		later := v.Again && w.queue.later(item{work: w.work}, v.Delay)
+		later := v.Again && w.queue.later(w.work, v.Delay)
 		if later {
 			a.counted.Store(true)
 		}
@@ -77,12 +87,13 @@ func (q *Queue) gaveUp() {
 }
 
 // later lets a work wait for an attempt, beyond the backlog's bound if need be. It
-// reports false if nothing is attempted any more.
-func (q *Queue) later(it item, delay time.Duration) bool {
+// reports false if nothing is attempted any more. Its key does not wait for it.
+func (q *Queue) later(w Work, delay time.Duration) bool {
 	q.mu.Lock()
+	w.link().lane = nil
 	q.backlog++
 	q.mu.Unlock()
-	if q.d.schedule(q, it, delay) {
+	if q.d.schedule(q, w, delay) {
 		return true
 	}
 	q.mu.Lock()
@@ -94,12 +105,12 @@ func (q *Queue) later(it item, delay time.Duration) bool {
 const abandonAtATime = 16
 
 // abandonAll abandons works, some at a time, and does not wait.
-func (d *Dispatcher) abandonAll(works []Work, r Reason) {
-	if len(works) == 0 {
+func (d *Dispatcher) abandonAll(dooms []doom) {
+	if len(dooms) == 0 {
 		return
 	}
-	all := make([]*abandonment, len(works))
-	for i, w := range works {
+	all := make([]*abandonment, len(dooms))
+	for i, w := range dooms {
 		all[i] = d.enter(w)
 	}
 	go func() {
@@ -109,7 +120,7 @@ func (d *Dispatcher) abandonAll(works []Work, r Reason) {
 			g.Go(func() error {
 				defer d.leave(a)
 				if !a.counted.Load() {
-					a.work.Abandon(r, &Verdict{})
+					a.work.Abandon(a.reason, &Verdict{})
 				}
 				return nil
 			})
@@ -118,8 +129,8 @@ func (d *Dispatcher) abandonAll(works []Work, r Reason) {
 	}()
 }
 
-func (d *Dispatcher) enter(w Work) *abandonment {
-	a := &abandonment{work: w}
+func (d *Dispatcher) enter(w doom) *abandonment {
+	a := &abandonment{doom: w}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.givenUp[a] = struct{}{}
@@ -132,6 +143,6 @@ func (d *Dispatcher) leave(a *abandonment) {
 	delete(d.givenUp, a)
 	d.mu.Unlock()
 	if !a.counted.Swap(true) {
-		d.decided(1)
+		a.queue.decide()
 	}
 }

@@ -10,7 +10,7 @@
 //	                +- retrying <-+
 //
 // A forced close leads from waiting, retrying and at last running to decided by way
-// of Abandon; so does a queue or a backlog that is full. Decided is final and
+// of Abandon; so does a queue or a backlog that is full, or a queue that is discarded. Decided is final and
 // counted once.
 //
 // Locks: Dispatcher.mu and each Queue.mu. While one is held no other is taken and
@@ -33,11 +33,13 @@ type Work interface {
 	// sets v.Again. It does not panic, but a handler may end the goroutine
 	// (runtime.Goexit): what is in v by then holds.
 	Attempt(v *Verdict)
-	// Abandon decides the work without a further attempt. For QueueFull and
-	// BacklogFull it may ask, with v.Again, for an Attempt that decides it later. With
+	// Abandon decides the work without a further attempt. For QueueFull, BacklogFull and
+	// Discarded it may ask, with v.Again, for an Attempt that decides it later. With
 	// Unfinished and Expired, an Attempt or another Abandon is still running, and
 	// whichever decides first counts.
 	Abandon(r Reason, v *Verdict)
+
+	link() *Link // of an embedded Link
 }
 
 // A Verdict is what an attempt came to. The zero value says that the work is decided.
@@ -55,6 +57,7 @@ const (
 	Closed                    // the dispatcher is closed by force
 	Unfinished                // likewise, and its attempt did not return in time
 	Expired                   // likewise, and neither did Abandon
+	Discarded                 // its queue is
 )
 
 // ErrClosed is returned for work that comes after Close.
@@ -84,10 +87,13 @@ func (e *FullError) Error() string { return e.wakes.Error() }
 // A Dispatcher keeps the books of a bus's deliveries and the timer of those that
 // wait for a retry. An idle one has no goroutine and no running timer.
 type Dispatcher struct {
-	undecided atomic.Int64  // works accepted and not decided
-	closed    atomic.Bool   // nothing more is accepted
-	aborted   atomic.Bool   // nothing more is attempted
-	closing   chan struct{} // closed with the first Close
+	busy    atomic.Int64  // queues with works that are not decided
+	waiting atomic.Int32  // for busy to come to zero: len(waiters)
+	closed  atomic.Bool   // nothing more is accepted
+	aborted atomic.Bool   // nothing more is attempted
+	closing chan struct{} // closed with the first Close
+	made    time.Time     // when New was called
+	pool    pool
 
 	mu        sync.Mutex // guards the fields below
 	queues    map[*Queue]struct{}
@@ -100,7 +106,7 @@ type Dispatcher struct {
 
 // New returns a dispatcher without queues.
 func New() *Dispatcher {
-	return &Dispatcher{closing: make(chan struct{}), queues: make(map[*Queue]struct{}), givenUp: make(map[*abandonment]struct{})}
+	return &Dispatcher{made: time.Now(), closing: make(chan struct{}), queues: make(map[*Queue]struct{}), givenUp: make(map[*abandonment]struct{})}
 }
 
 // A Delivery is a Work on its way into a queue. With Ordered, works of the same Key
@@ -135,9 +141,7 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 		}
 	}
 	// Either Close finds these works in the books, or they find that it was called.
-	d.undecided.Add(int64(len(batch)))
 	if d.closed.Load() {
-		d.decided(len(batch))
 		release(batch)
 		return ErrClosed
 	}
@@ -149,15 +153,30 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 // meanwhile.
 func (d *Dispatcher) Put(batch []Delivery) {
 	var doomed []doom
+	var first, last *Queue // to be listed, together
 	for i := range batch {
 		e := &batch[i]
 		if e.overflowed {
 			doomed = append(doomed, doom{e.Queue, e.Work, QueueFull})
-		} else if r, ok := e.Queue.put(e); !ok {
+			continue
+		}
+		list, r, ok := e.Queue.put(e)
+		switch {
+		case !ok:
 			doomed = append(doomed, doom{e.Queue, e.Work, r})
+		case list && first == nil:
+			first, last = e.Queue, e.Queue
+		case list:
+			last.behind = e.Queue
+			last = e.Queue
 		}
 	}
-	d.giveUp(doomed)
+	if first != nil {
+		d.pool.list(first, last)
+	}
+	if len(doomed) > 0 {
+		d.giveUp(doomed)
+	}
 }
 
 // release gives back the room that was reserved for batch.
@@ -165,6 +184,7 @@ func release(batch []Delivery) {
 	for i := range batch {
 		if batch[i].overflowed {
 			batch[i].Queue.gaveUp()
+			batch[i].Queue.decide()
 		} else {
 			batch[i].Queue.unreserve()
 		}
@@ -217,32 +237,44 @@ func (d *Dispatcher) waitForRoom(ctx context.Context, full *FullError, long <-ch
 	}
 }
 
-// decided counts n works as decided.
-func (d *Dispatcher) decided(n int) {
-	if d.undecided.Add(-int64(n)) > 0 {
+// idle counts a queue as one whose works are all decided. Until then it counts as busy,
+// though it may have been idle, and got further works, for a moment.
+func (d *Dispatcher) idle() {
+	// A waiter enters itself before it looks whether a queue is busy: either it sees
+	// that none is, or is seen here.
+	if d.busy.Add(-1) > 0 || d.waiting.Load() == 0 {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// Looked at again under the lock: a waiter that came since, for work that came
 	// since, is not to be woken by the past.
-	if d.undecided.Load() == 0 {
+	if d.busy.Load() == 0 {
 		for _, w := range d.waiters {
 			close(w)
 		}
 		d.waiters = nil
+		d.waiting.Store(0)
 	}
 }
 
-// Undecided returns how many accepted works are not decided.
-func (d *Dispatcher) Undecided() int { return int(d.undecided.Load()) }
+// Undecided returns how many accepted works are not decided. While works come and go it
+// may differ by these.
+func (d *Dispatcher) Undecided() (n int) {
+	for _, q := range d.allQueues() {
+		q.mu.Lock()
+		n += q.undecided
+		q.mu.Unlock()
+	}
+	return n
+}
 
 // Wait returns when nothing accepted is undecided, or with ctx.Err() when ctx ends.
 func (d *Dispatcher) Wait(ctx context.Context) error {
 	d.mu.Lock()
-	// A work decided behind this look finds the waiter, since it takes the lock
-	// after it has counted down to zero.
-	if d.undecided.Load() == 0 {
+	d.waiting.Store(int32(len(d.waiters) + 1))
+	if d.busy.Load() == 0 {
+		d.waiting.Store(int32(len(d.waiters)))
 		d.mu.Unlock()
 		return nil
 	}
@@ -255,6 +287,7 @@ func (d *Dispatcher) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 		d.mu.Lock()
 		d.waiters = slices.DeleteFunc(d.waiters, func(c chan struct{}) bool { return c == w })
+		d.waiting.Store(int32(len(d.waiters)))
 		d.mu.Unlock()
 		return ctx.Err()
 	}
@@ -287,26 +320,30 @@ func (d *Dispatcher) Abort() {
 	retries := d.retries
 	d.retries = nil
 	d.mu.Unlock()
-	var works []Work
+	var dooms []doom
 	for _, r := range retries {
-		r.queue.putBack(r.item) // which does not take it
-		works = append(works, r.item.work)
+		r.queue.putBack(r.work) // which does not take it
+		dooms = append(dooms, doom{r.queue, r.work, Closed})
 	}
 	for _, q := range d.allQueues() {
-		works = append(works, q.drain()...)
+		for _, w := range q.drain() {
+			dooms = append(dooms, doom{q, w, Closed})
+		}
 	}
-	d.abandonAll(works, Closed)
+	d.abandonAll(dooms)
 }
 
 // AbandonRunning abandons the works whose attempts are running, and returns their
 // number. It does not wait. The attempts go on; what they come to does not count.
 func (d *Dispatcher) AbandonRunning() int {
-	var works []Work
+	var dooms []doom
 	for _, q := range d.allQueues() {
-		works = append(works, q.orphan()...)
+		for _, w := range q.orphan() {
+			dooms = append(dooms, doom{q, w, Unfinished})
+		}
 	}
-	d.abandonAll(works, Unfinished)
-	return len(works)
+	d.abandonAll(dooms)
+	return len(dooms)
 }
 
 // Expire decides what is still being abandoned.
@@ -317,7 +354,7 @@ func (d *Dispatcher) Expire() {
 	for _, a := range late {
 		if !a.counted.Swap(true) {
 			a.work.Abandon(Expired, &Verdict{})
-			d.decided(1)
+			a.queue.decide()
 		}
 	}
 }

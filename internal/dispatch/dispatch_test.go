@@ -125,7 +125,7 @@ func TestWaitIsNotWokenByThePast(t *testing.T) {
 		// The first work is decided while the waiters' lock is held...
 		d.mu.Lock()
 		close(releaseFirst)
-		for i := 0; i < 1000 && d.Undecided() > 0; i++ {
+		for i := 0; i < 1000 && d.busy.Load() > 0; i++ {
 			runtime.Gosched()
 		}
 		// ...then the second is accepted, and then Wait is called.

@@ -23,7 +23,8 @@ type books struct {
 	pending    int // of these, those that are not put in yet
 	zeros      int // how often undecided came to zero
 	aborted    time.Time
-	expectOpen bool // nothing may be abandoned as closed
+	woken      time.Time // when RetryNow was called last
+	expectOpen bool      // nothing may be abandoned as closed
 	faults     []string
 	events     []event // until the first fault
 }
@@ -40,10 +41,11 @@ func (e event) String() string { return fmt.Sprintf("%v "+e.format, append([]any
 // A simQueue is a queue as the books have it.
 type simQueue struct {
 	*Queue
-	name    string
-	config  Config
-	retired bool
-	keys    map[string]*simKey
+	name      string
+	config    Config
+	retired   bool
+	discarded time.Time
+	keys      map[string]*simKey
 
 	undecided  int
 	pending    int // of these, those that are not put in yet
@@ -72,6 +74,7 @@ type simKey struct {
 
 // A job is a Work of a simulation.
 type job struct {
+	Link
 	b       *books
 	id      int
 	q       *simQueue
@@ -129,7 +132,7 @@ func (j *job) Abandon(r Reason, v *Verdict) {
 	if !ok {
 		return
 	}
-	if r != QueueFull && r != BacklogFull { // who may not ask
+	if r != QueueFull && r != BacklogFull && r != Discarded { // who may not ask
 		t.verdict = Verdict{}
 	}
 	defer func() { j.b.endAbandon(j, r, *v) }()
@@ -204,9 +207,17 @@ func (b *books) begin(j *job) try {
 	b.holdLocked(!j.decided && !j.orphaned, "%v attempted, though decided", j)
 	b.holdLocked(!j.attempting, "%v attempted twice at once", j)
 	b.holdLocked(b.aborted.IsZero() || b.aborted.Equal(now), "%v attempted after Abort", j)
+	b.holdLocked(q.discarded.IsZero() || q.discarded.Equal(now) || j.abandons > 0, "%v attempted, though its queue is discarded", j)
 	b.checkOrderLocked(j)
 	if !j.retry.IsZero() {
-		b.holdLocked(!now.Before(j.retry), "%v attempted again too early", j)
+		since := j.ended
+		if j.abandoned.After(since) {
+			since = j.abandoned
+		}
+		if b.woken.After(since) && b.woken.Before(j.retry) {
+			j.retry = b.woken
+		}
+		b.holdLocked(!now.Before(j.retry) || b.woken.Equal(since), "%v attempted again too early", j)
 		busy := q.left.Equal(now) && !q.from.After(j.retry) || q.abandoning > 0 || !q.abandoned.Before(j.retry)
 		b.holdLocked(!now.After(j.retry) || busy, "%v attempted again late: due %v, with a worker free at %v, busy from %v",
 			j, j.retry.Sub(b.start), q.left.Sub(b.start), q.from.Sub(b.start))
@@ -286,6 +297,8 @@ func (b *books) beginAbandon(j *job, r Reason) (try, bool) {
 	b.noteLocked("%v abandoned: %d", j, r)
 	b.holdLocked(j.accepted, "%v abandoned, not accepted", j)
 	switch r {
+	case Discarded:
+		b.holdLocked(!j.q.discarded.IsZero(), "%v abandoned, though its queue is not discarded", j)
 	case QueueFull:
 		b.holdLocked(j.q.overflows[Abandon] && j.attempts == 0, "%v abandoned as beyond the queue", j)
 	case Unfinished:
@@ -301,7 +314,7 @@ func (b *books) beginAbandon(j *job, r Reason) (try, bool) {
 		}
 		return try{}, false
 	}
-	b.holdLocked(r == QueueFull || r == BacklogFull || !b.expectOpen, "%v abandoned, though no one forces it", j)
+	b.holdLocked(r == QueueFull || r == BacklogFull || r == Discarded || !b.expectOpen, "%v abandoned, though no one forces it", j)
 	b.holdLocked(!j.decided || j.expired.Equal(now), "%v abandoned, though decided", j)
 	b.holdLocked(!j.abandoning, "%v abandoned twice at once", j)
 	b.holdLocked(!j.attempting || r == Unfinished, "%v abandoned while running", j)

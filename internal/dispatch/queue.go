@@ -22,49 +22,38 @@ const (
 	Abandon                 // that delivery is abandoned
 )
 
-// A Queue holds the works of one target and runs them.
-//
-// Its workers are goroutines that live only while there is something to do. At any
-// time running <= Concurrency, but for the moment behind a Configure that lowers it,
-// and waiting + reserved <= Capacity, but for what was forced in or came back from
-// a retry.
+// A Queue holds the works of one target. At any time running <= Concurrency, but for the
+// moment behind a Configure that lowers it, and waiting + reserved <= Capacity, but for
+// what was forced in or came back from a retry; waiting + reserved + backlog <= undecided.
 type Queue struct {
-	d *Dispatcher
+	d      *Dispatcher
+	behind *Queue // in the pool's list
 
 	mu         sync.Mutex // guards the fields below
 	config     Config
-	due        deque            // works whose time for a retry has come; being older, they are taken first
-	ready      deque            // works that a worker may take
+	due        list             // works whose time for a retry has come; being older, they are taken first
+	ready      list             // works that a worker may take
 	lanes      map[string]*lane // by key, of works that are not decided
+	undecided  int              // works accepted, of which the others are
 	waiting    int              // works in due and ready, and held in lanes whose first does not wait for a retry
 	reserved   int              // room that is promised to publishers
 	backlog    int              // works that wait for a retry, and held in their lanes
 	running    int              // works that are being attempted
-	workers    map[*worker]struct{}
-	starting   bool            // a worker was started and has not taken anything yet
+	workers    []*worker
+	listed     bool            // a worker is to come
 	publishers []chan struct{} // that wait for room, longest first
 	wakes      errFull         // how often all of them were woken
 	givingUp   int             // works whose Abandon has not returned
 	retired    bool            // no more deliveries come
+	discarded  bool            // likewise, and nothing is attempted again
 }
 
 // A lane is the works of one key. Its first is due, ready, running, or retrying; the
 // others are held.
 type lane struct {
 	key      string
-	held     deque
+	held     list
 	retrying bool
-}
-
-// An item is a work with its lane, which is nil for one without order.
-type item struct {
-	work Work
-	lane *lane
-}
-
-type worker struct {
-	item     item // what it is attempting; work is nil between two
-	orphaned bool // the work was abandoned while it was attempted
 }
 
 // NewQueue returns an empty queue of d.
@@ -80,9 +69,10 @@ func (d *Dispatcher) NewQueue(c Config) *Queue {
 func (q *Queue) Configure(c Config) {
 	q.mu.Lock()
 	q.config = c
-	q.startLocked()
+	list := q.wantsLocked()
 	q.wakeAllLocked()
 	q.mu.Unlock()
+	q.listIf(list)
 }
 
 // Retire refuses deliveries from now on. What is queued is still attempted.
@@ -93,6 +83,41 @@ func (q *Queue) Retire() {
 	q.wakeAllLocked()
 	q.mu.Unlock()
 	q.removeIf(gone)
+}
+
+// Discard is Retire, and abandons what waits, for a worker or for a retry. It does not
+// wait for that. What runs goes on, and is abandoned when it asks to be attempted again.
+func (q *Queue) Discard() {
+	q.mu.Lock()
+	q.retired, q.discarded = true, true
+	q.wakeAllLocked()
+	works := q.drainLocked()
+	clear(q.lanes) // none has works that wait; what runs leaves its lane to nobody
+	gone := q.goneLocked()
+	q.mu.Unlock()
+	q.removeIf(gone)
+	q.discard(works)
+}
+
+// discard abandons works, and those that wait for a retry.
+func (q *Queue) discard(works []Work) {
+	retries := q.d.takeRetries(q)
+	q.mu.Lock()
+	q.backlog -= len(retries)
+	q.mu.Unlock()
+	var dooms []doom
+	for _, w := range append(works, retries...) {
+		dooms = append(dooms, doom{q, w, Discarded})
+	}
+	if abandon := q.d.enterAll(dooms); abandon != nil {
+		go abandon()
+	}
+}
+
+func (q *Queue) isDiscarded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.discarded
 }
 
 // Wake lets publishers that wait for room find out anew where they are to go.
@@ -113,7 +138,7 @@ func (q *Queue) wakeAllLocked() {
 
 // goneLocked reports whether the queue is retired and empty.
 func (q *Queue) goneLocked() bool {
-	return q.retired && q.waiting+q.reserved+q.backlog+q.running+q.givingUp == 0
+	return q.retired && q.undecided+q.running+q.givingUp == 0
 }
 
 // removeIf takes a queue that is gone out of the dispatcher's books.
@@ -145,11 +170,13 @@ func (q *Queue) reserve(force bool) error {
 		return ErrRetired
 	case q.fullLocked() && q.config.Overflow == Abandon:
 		q.givingUp++
+		q.acceptLocked()
 		return errOverflows
 	case q.fullLocked() && !(force && q.config.Overflow == Block):
 		return q.wakes
 	}
 	q.reserved++
+	q.acceptLocked()
 	return nil
 }
 
@@ -157,10 +184,32 @@ func (q *Queue) unreserve() {
 	q.mu.Lock()
 	q.reserved--
 	p := q.nextPublisherLocked()
-	gone := q.goneLocked()
 	q.mu.Unlock()
 	wake(p)
+	q.decide()
+}
+
+// acceptLocked counts a work as accepted.
+//
+// Optimization: works are counted by queue, below the lock that is held anyway; all
+// publishers and workers meet only where a queue gets its first and loses its last
+// (BenchmarkPublish).
+func (q *Queue) acceptLocked() {
+	if q.undecided++; q.undecided == 1 {
+		q.d.busy.Add(1)
+	}
+}
+
+// decide counts a work as decided.
+func (q *Queue) decide() {
+	q.mu.Lock()
+	q.undecided--
+	idle, gone := q.undecided == 0, q.goneLocked()
+	q.mu.Unlock()
 	q.removeIf(gone)
+	if idle {
+		q.d.idle()
+	}
 }
 
 // Overflow returns what becomes of a delivery that finds the queue full.
@@ -170,38 +219,41 @@ func (q *Queue) Overflow() Overflow {
 	return q.config.Overflow
 }
 
-// put puts in a delivery for which room is reserved. It reports false, with why, if
-// the work is to be abandoned instead.
-func (q *Queue) put(e *Delivery) (r Reason, ok bool) {
+// put puts in a delivery for which room is reserved, and reports whether q is to be
+// listed. It reports not ok, and why, if the work is to be abandoned instead.
+func (q *Queue) put(e *Delivery) (list bool, r Reason, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reserved--
-	if q.d.aborted.Load() {
-		return Closed, false
+	switch {
+	case q.d.aborted.Load():
+		return false, Closed, false
+	case q.discarded:
+		return false, Discarded, false
 	}
-	it := item{work: e.Work}
 	if e.Ordered {
-		if l := q.lanes[e.Key]; l != nil {
-			ok = q.holdLocked(l, item{e.Work, l})
+		l := q.lanes[e.Key]
+		if l != nil {
+			ok = q.holdLocked(l, e.Work)
 			wake(q.nextPublisherLocked()) // it may have left its room to others
-			return BacklogFull, ok
+			return false, BacklogFull, ok
 		}
-		it.lane = &lane{key: e.Key}
+		l = &lane{key: e.Key}
 		if q.lanes == nil {
 			q.lanes = make(map[string]*lane)
 		}
-		q.lanes[e.Key] = it.lane
+		q.lanes[e.Key] = l
+		e.Work.link().lane = l
 	}
-	q.ready.pushBack(it)
+	q.ready.pushBack(e.Work)
 	q.waiting++
-	q.startLocked()
-	return 0, true
+	return q.wantsLocked(), 0, true
 }
 
-// holdLocked holds it back behind the others of its lane. If those wait for a
+// holdLocked holds w back behind the others of its lane. If those wait for a
 // retry, it counts with the backlog, so that a failing key leaves the queue's room
 // to others; it reports false if that is full.
-func (q *Queue) holdLocked(l *lane, it item) bool {
+func (q *Queue) holdLocked(l *lane, w Work) bool {
 	switch {
 	case !l.retrying:
 		q.waiting++
@@ -210,26 +262,29 @@ func (q *Queue) holdLocked(l *lane, it item) bool {
 	default:
 		return false
 	}
-	l.held.pushBack(it)
+	w.link().lane = l
+	l.held.pushBack(w)
 	return true
 }
 
-// putBack puts an item back whose time for a retry has come. It reports false if it is
+// putBack puts a work back whose time for a retry has come. It reports false if it is
 // to be abandoned instead.
-func (q *Queue) putBack(it item) bool {
+func (q *Queue) putBack(w Work) bool {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	if q.backlog--; q.d.aborted.Load() {
+		q.mu.Unlock()
 		return false
 	}
 	q.waiting++
-	if l := it.lane; l != nil {
+	if l := w.link().lane; l != nil {
 		l.retrying = false
 		q.backlog -= l.held.len()
 		q.waiting += l.held.len()
 	}
-	q.due.pushBack(it)
-	q.startLocked()
+	q.due.pushBack(w)
+	list := q.wantsLocked()
+	q.mu.Unlock()
+	q.listIf(list)
 	return true
 }
 
@@ -237,7 +292,7 @@ func (q *Queue) putBack(it item) bool {
 func (q *Queue) readyLocked() bool { return q.due.len()+q.ready.len() > 0 }
 
 // popLocked takes the next of them out.
-func (q *Queue) popLocked() item {
+func (q *Queue) popLocked() Work {
 	if q.due.len() > 0 {
 		return q.due.popFront()
 	}
@@ -291,16 +346,20 @@ func wake(publisher chan struct{}) {
 }
 
 // drain takes out all that waits for a worker or is held.
-func (q *Queue) drain() (works []Work) {
+func (q *Queue) drain() []Work {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.drainLocked()
+}
+
+func (q *Queue) drainLocked() (works []Work) {
 	for q.readyLocked() {
-		works = append(works, q.popLocked().work)
+		works = append(works, q.popLocked())
 		q.waiting--
 	}
 	for _, l := range q.lanes {
 		for l.held.len() > 0 {
-			works = append(works, l.held.popFront().work)
+			works = append(works, l.held.popFront())
 			if l.retrying {
 				q.backlog--
 			} else {
@@ -315,10 +374,10 @@ func (q *Queue) drain() (works []Work) {
 func (q *Queue) orphan() (works []Work) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for w := range q.workers {
-		if w.item.work != nil && !w.orphaned {
+	for _, w := range q.workers {
+		if w.work != nil && !w.orphaned {
 			w.orphaned = true
-			works = append(works, w.item.work)
+			works = append(works, w.work)
 		}
 	}
 	return works

@@ -222,6 +222,7 @@ func TestRoomForOneWhoGivesUp(t *testing.T) {
 		room := q.nextPublisherLocked()
 		q.mu.Unlock()
 		wake(room)
+		q.decide()
 		s.happenedInAnyOrder("0s p refused: context canceled", "0s last accepted", "0s last attempt 1")
 	})
 }

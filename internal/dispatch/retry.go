@@ -2,15 +2,18 @@ package dispatch
 
 import (
 	"container/heap"
+	"math"
+	"slices"
+	"sort"
 	"time"
 )
 
-// A retry is an item that waits for its time.
+// A retry is a work that waits for its time.
 type retry struct {
-	at    time.Time
-	order uint64 // of retries at the same time: the one put in first comes first
+	at    time.Duration // since the dispatcher was made
+	order uint64        // of retries at the same time: the one put in first comes first
 	queue *Queue
-	item  item
+	work  Work
 }
 
 type retryHeap []retry
@@ -19,7 +22,7 @@ func (h retryHeap) Len() int      { return len(h) }
 func (h retryHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *retryHeap) Push(x any)   { *h = append(*h, x.(retry)) }
 func (h retryHeap) Less(i, j int) bool {
-	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].order < h[j].order
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
 }
 func (h *retryHeap) Pop() any {
 	old := *h
@@ -29,17 +32,21 @@ func (h *retryHeap) Pop() any {
 	return last
 }
 
-// schedule puts it back into q after delay. It reports false if nothing is
+// schedule puts w back into q after delay. It reports false if nothing is
 // attempted any more.
-func (d *Dispatcher) schedule(q *Queue, it item, delay time.Duration) bool {
+func (d *Dispatcher) schedule(q *Queue, w Work, delay time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.aborted.Load() {
 		return false
 	}
 	d.scheduled++
-	at := time.Now().Add(delay)
-	heap.Push(&d.retries, retry{at, d.scheduled, q, it})
+	now := time.Since(d.made)
+	at := now + delay
+	if at < now {
+		at = math.MaxInt64
+	}
+	heap.Push(&d.retries, retry{at, d.scheduled, q, w})
 	if d.retries[0].order == d.scheduled {
 		d.setTimerLocked(delay)
 	}
@@ -58,19 +65,60 @@ func (d *Dispatcher) setTimerLocked(delay time.Duration) {
 func (d *Dispatcher) fire() {
 	d.mu.Lock()
 	var due []retry
-	now := time.Now()
-	for len(d.retries) > 0 && !d.retries[0].at.After(now) {
+	now := time.Since(d.made)
+	for len(d.retries) > 0 && d.retries[0].at <= now {
 		due = append(due, heap.Pop(&d.retries).(retry))
 	}
 	if len(d.retries) > 0 {
-		d.setTimerLocked(d.retries[0].at.Sub(now))
+		d.setTimerLocked(d.retries[0].at - now)
 	}
 	d.mu.Unlock()
+	d.putBack(due)
+}
+
+// RetryNow puts all works that wait for a retry back into their queues, in the order of
+// their times, and returns how many there were.
+func (d *Dispatcher) RetryNow() int {
+	d.mu.Lock()
+	due := d.retries
+	d.retries = nil
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.mu.Unlock()
+	sort.Sort(&due)
+	d.putBack(due)
+	return len(due)
+}
+
+func (d *Dispatcher) putBack(due []retry) {
 	var doomed []doom
 	for _, r := range due {
-		if !r.queue.putBack(r.item) {
-			doomed = append(doomed, doom{r.queue, r.item.work, Closed})
+		if !r.queue.putBack(r.work) {
+			doomed = append(doomed, doom{r.queue, r.work, Closed})
 		}
 	}
 	d.giveUp(doomed)
+}
+
+// takeRetries takes out the works of q that wait for a retry, in the order of their times.
+func (d *Dispatcher) takeRetries(q *Queue) (works []Work) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	taken := retryHeap{}
+	d.retries = slices.DeleteFunc(d.retries, func(r retry) bool {
+		if r.queue == q {
+			taken = append(taken, r)
+		}
+		return r.queue == q
+	})
+	heap.Init(&d.retries)
+	sort.Sort(&taken)
+	for _, r := range taken {
+		works = append(works, r.work)
+	}
+	if d.timer != nil && len(d.retries) == 0 {
+		d.timer.Stop()
+	}
+	return works
 }

@@ -131,3 +131,19 @@ func TestRetryGoesBeforeNewWorks(t *testing.T) {
 		s.happened("0s a attempt 1", "1s slow attempt 1", "1h0m1s a attempt 2", "1h0m1s c attempt 1", "1h0m1s b attempt 1")
 	})
 }
+
+// RetryNow attempts what waits for a retry at once, the earliest first; what asks again
+// waits for its time.
+func TestRetryNow(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 10, Backlog: 10})
+		assert.Zero(t, s.RetryNow())
+		s.putAll(q, s.work("a", again(3*time.Hour), again(time.Hour), succeed), s.work("b", again(2*time.Hour), succeed))
+		s.put(keyed(q, "k", s.work("c", again(time.Hour), succeed)), keyed(q, "k", s.work("d")))
+		s.at(time.Minute)
+		assert.Equal(t, 3, s.RetryNow())
+		s.finish()
+		s.happened("0s a attempt 1", "0s b attempt 1", "0s c attempt 1", "1m0s c attempt 2", "1m0s b attempt 2", "1m0s a attempt 2",
+			"1m0s d attempt 1", "1h1m0s a attempt 3")
+	})
+}

@@ -39,7 +39,21 @@ func (s *simulation) change(r *rand.Rand) {
 		s.mu.Lock()
 		q := s.queues[r.IntN(len(s.queues))]
 		s.mu.Unlock()
-		switch n := r.IntN(11); {
+		switch n := r.IntN(13); {
+		case n == 12:
+			s.mu.Lock()
+			s.noteLocked("RetryNow")
+			s.woken = time.Now()
+			s.mu.Unlock()
+			s.d.RetryNow()
+		case n == 11:
+			s.mu.Lock()
+			s.noteLocked("%s is discarded", q.name)
+			if q.retired = true; q.discarded.IsZero() {
+				q.discarded = time.Now()
+			}
+			s.mu.Unlock()
+			q.Discard()
 		case n == 10:
 			q.Wake()
 		case n == 0:

@@ -122,6 +122,7 @@ func (q *Queue) occupy() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reserved++
+	q.acceptLocked()
 }
 
 // has reports whether the dispatcher has q in its books.
@@ -135,6 +136,7 @@ func checkDepth(t *testing.T, q *Queue, waiting, running, retrying int) {
 
 // A scripted is a Work that does in its attempts what its script says.
 type scripted struct {
+	Link
 	s        *story
 	name     string
 	script   []step // by attempt; the last one goes on
@@ -160,7 +162,7 @@ func (w *scripted) Attempt(v *Verdict) {
 }
 
 func (w *scripted) Abandon(r Reason, v *Verdict) {
-	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired"}[r])
+	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired", "discarded"}[r])
 	if w.abandon != nil {
 		w.abandon()
 	}

@@ -3,115 +3,186 @@ package dispatch
 import (
 	"runtime"
 	"strings"
+	"sync"
 )
 
-// startLocked starts a worker if there is something to do and room for one. One
-// worker starts at a time: it starts the next when it has taken its first work and
-// more wait. So a target that keeps up with its publisher runs on one goroutine,
-// and one that does not comes to Concurrency of them one after the other.
-func (q *Queue) startLocked() {
-	if q.starting || !q.readyLocked() || len(q.workers) >= q.config.Concurrency {
-		return
-	}
-	q.starting = true
-	w := &worker{}
-	if q.workers == nil {
-		q.workers = make(map[*worker]struct{})
-	}
-	q.workers[w] = struct{}{}
-	go q.run(w)
+// A worker is a goroutine of a pool. Its fields are its own but for those of the work
+// that it attempts, which the lock of its queue guards.
+type worker struct {
+	pool    *pool
+	main    func() // run, as a value that is made once
+	verdict Verdict
+
+	at       int  // in the queue's workers
+	work     Work // what it is attempting; nil between two
+	orphaned bool // the work was abandoned while it was attempted
 }
 
-// run is a worker: it attempts one work after the other until none is ready.
+// workers are worker structs that are used again.
+//
+// Optimization: starting a goroutine costs no allocation of its own (BenchmarkPublish).
+var workers sync.Pool
+
+// run works for one queue after the other until there is nothing to do.
 //
 // A handler that ends the goroutine takes the worker with it: its work is settled
 // all the same, and another worker takes over.
 //
 //go:noinline
-func (q *Queue) run(w *worker) {
-	var v Verdict
+func (w *worker) run() {
+	var q *Queue
 	exited := true
 	defer func() {
 		if exited {
 			defer q.stop(w)
-			if w.item.work != nil { // else it was settled, and what followed ended the goroutine
-				q.settle(w, v)
+			if w.work != nil { // else it was settled, and what followed ended the goroutine
+				q.settle(w)
 			}
 		}
 	}()
-	first := true
-	for q.take(w, first) {
-		first = false
-		v = Verdict{}
-		w.item.work.Attempt(&v)
-		q.settle(w, v)
+	for q = w.pool.next(true); q != nil; q = w.pool.next(false) {
+		for ok := q.take(w); ok; ok = q.goOn(w) {
+			w.work.Attempt(&w.verdict)
+		}
 	}
 	exited = false
+	w.pool = nil
+	workers.Put(w)
+}
+
+// take gives w, who is new to q, a work. It reports false if there is none for it.
+func (q *Queue) take(w *worker) bool {
+	q.mu.Lock()
+	q.listed = false
+	if !q.readyLocked() || len(q.workers) >= q.config.Concurrency {
+		q.mu.Unlock()
+		return false
+	}
+	w.at = len(q.workers)
+	q.workers = append(q.workers, w)
+	return q.next(w)
+}
+
+// goOn settles the work of w and gives it the next one. It reports false, and takes w
+// out, if there is none for it.
+//
+// Optimization: between two works the queue is locked once (BenchmarkPublish).
+func (q *Queue) goOn(w *worker) bool {
+	q.mu.Lock()
+	if w.verdict.Again || w.orphaned {
+		q.mu.Unlock()
+		q.settle(w)
+		q.mu.Lock()
+		return q.next(w)
+	}
+	q.nextInLaneLocked(w.detachLocked(q).link().lane)
+	q.undecided--
+	idle := q.undecided == 0
+	ok := q.next(w)
+	if idle {
+		q.d.idle()
+	}
+	return ok
+}
+
+// next is the end of take and goOn. REQUIRES: q.mu, which it unlocks.
+func (q *Queue) next(w *worker) bool {
+	if !q.readyLocked() || len(q.workers) > q.config.Concurrency {
+		gone := q.leaveLocked(w)
+		q.mu.Unlock()
+		q.removeIf(gone)
+		return false
+	}
+	w.work = q.popLocked()
+	q.waiting--
+	q.running++
+	list := q.wantsLocked()
+	publisher := q.nextPublisherLocked()
+	q.mu.Unlock()
+	q.listIf(list)
+	wake(publisher)
+	return true
+}
+
+// leaveLocked takes w out of the queue's workers, and reports whether q is gone then.
+func (q *Queue) leaveLocked(w *worker) (gone bool) {
+	last := len(q.workers) - 1
+	q.workers[last].at = w.at
+	q.workers[w.at] = q.workers[last]
+	q.workers[last] = nil
+	q.workers = q.workers[:last]
+	return q.goneLocked()
 }
 
 // stop takes a worker out whose goroutine a handler has ended.
 func (q *Queue) stop(w *worker) {
 	q.mu.Lock()
-	delete(q.workers, w)
-	q.startLocked()
-	gone := q.goneLocked()
+	gone := q.leaveLocked(w)
+	list := q.wantsLocked()
 	q.mu.Unlock()
+	q.listIf(list)
 	q.removeIf(gone)
 }
 
-// take gives w the next work. It reports false, and takes w out, if there is none
-// or there are too many workers.
-func (q *Queue) take(w *worker, first bool) bool {
-	q.mu.Lock()
-	if first {
-		q.starting = false
-	}
-	if !q.readyLocked() || len(q.workers) > q.config.Concurrency {
-		delete(q.workers, w)
-		gone := q.goneLocked()
-		q.mu.Unlock()
-		q.removeIf(gone)
+// wantsLocked reports whether one more worker is of use to q, which is not listed yet.
+// Then the caller is to list it.
+func (q *Queue) wantsLocked() bool {
+	if q.listed || !q.readyLocked() || len(q.workers) >= q.config.Concurrency {
 		return false
 	}
-	w.item = q.popLocked()
-	q.waiting--
-	q.running++
-	q.startLocked()
-	publisher := q.nextPublisherLocked()
-	q.mu.Unlock()
-	wake(publisher)
+	q.listed = true
 	return true
 }
 
-// settle enters what the attempt of w's work came to.
-func (q *Queue) settle(w *worker, v Verdict) {
-	q.mu.Lock()
-	it, orphaned := w.item, w.orphaned
-	w.item, w.orphaned = item{}, false
+func (q *Queue) listIf(wants bool) {
+	if wants {
+		q.d.pool.list(q, q)
+	}
+}
+
+// detachLocked takes from w the work that it has attempted.
+func (w *worker) detachLocked(q *Queue) Work {
+	work := w.work
+	w.work, w.orphaned, w.verdict = nil, false, Verdict{}
 	q.running--
+	return work
+}
+
+// settle enters what the attempt of w's work came to.
+func (q *Queue) settle(w *worker) {
+	q.mu.Lock()
+	v, orphaned := w.verdict, w.orphaned
+	work := w.detachLocked(q)
+	l := work.link().lane
 	if !v.Again || orphaned {
-		q.nextInLaneLocked(it.lane)
+		q.nextInLaneLocked(l)
 		q.mu.Unlock()
 		if !orphaned {
-			q.d.decided(1)
+			q.decide()
 		}
 		return
 	}
-	if q.backlog >= q.config.Backlog {
+	if q.backlog >= q.config.Backlog || q.discarded {
+		reason := BacklogFull
+		if q.discarded {
+			reason = Discarded
+		}
 		q.mu.Unlock()
-		defer q.nextInLane(it.lane) // its key is held back until it is decided
-		q.d.giveUp([]doom{{q, it.work, BacklogFull}})
+		defer q.nextInLane(l) // its key is held back until it is decided
+		q.d.giveUp([]doom{{q, work, reason}})
 		return
 	}
 	q.backlog++
-	excess := q.holdBackLocked(it.lane)
+	excess := q.holdBackLocked(l)
 	publisher := q.nextPublisherLocked()
 	q.mu.Unlock()
 	wake(publisher)
 	var doomed []doom
-	if !q.d.schedule(q, it, v.Delay) {
-		q.putBack(it) // which does not take it
-		doomed = append(doomed, doom{q, it.work, Closed})
+	if !q.d.schedule(q, work, v.Delay) {
+		q.putBack(work) // which does not take it
+		doomed = append(doomed, doom{q, work, Closed})
+	} else if q.isDiscarded() { // since
+		q.discard(nil)
 	}
 	for _, w := range excess {
 		doomed = append(doomed, doom{q, w, BacklogFull})
@@ -121,8 +192,10 @@ func (q *Queue) settle(w *worker, v Verdict) {
 
 func (q *Queue) nextInLane(l *lane) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.nextInLaneLocked(l)
+	list := q.wantsLocked()
+	q.mu.Unlock()
+	q.listIf(list)
 }
 
 // nextInLaneLocked makes the next work of a lane ready when its first is decided.
@@ -135,7 +208,6 @@ func (q *Queue) nextInLaneLocked(l *lane) {
 		return
 	}
 	q.ready.pushBack(l.held.popFront())
-	q.startLocked()
 }
 
 // holdBackLocked moves the works behind one that waits for a retry over to the
@@ -146,8 +218,8 @@ func (q *Queue) holdBackLocked(l *lane) (excess []Work) {
 	}
 	l.retrying = true
 	q.waiting -= l.held.len()
-	for q.backlog+l.held.len() > q.config.Backlog {
-		excess = append(excess, l.held.popBack().work)
+	if room := max(0, q.config.Backlog-q.backlog); l.held.len() > room {
+		excess = l.held.cut(room)
 	}
 	q.backlog += l.held.len()
 	return excess
@@ -166,7 +238,7 @@ func InWorker() bool {
 	frames := runtime.CallersFrames(pcs[:n])
 	for {
 		frame, more := frames.Next()
-		if strings.HasSuffix(frame.Function, "/internal/dispatch.(*Queue).run") {
+		if strings.HasSuffix(frame.Function, "/internal/dispatch.(*worker).run") {
 			return true
 		}
 		if !more {

@@ -1,0 +1,5 @@
+//go:build race
+
+package footbridge
+
+func init() { raceEnabled = true }
