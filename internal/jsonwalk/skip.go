@@ -162,6 +162,10 @@ func keyEnd(data []byte, i int) int {
 			end = i + 7
 		case 7:
 			end = i + 8
+		default:
+			if i+19 <= len(data) {
+				end = i + 9 + bits.TrailingZeros64(stops(load(data, i+9)))/8
+			}
 		}
 		if data[end] == '"' && data[end+1] == ':' && data[end+2] > ' ' {
 			return end + 2

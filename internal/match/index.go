@@ -30,6 +30,8 @@ type index struct {
 	nodes  uint32        // of the trie; the writer's, as are the fields below
 	leaves uint32
 	shared bool // some key has several patterns
+
+	envelope *envelope
 }
 
 // A view is what a reader sees of an index. It is immutable.
@@ -37,6 +39,7 @@ type view struct {
 	nodes, leaves, rules, keys uint32   // what is numbered beyond these is newer
 	dead                       []uint64 // bit n: rule n was removed
 	shared                     bool     // some key has several patterns
+	envelope                   *envelope
 }
 
 func (v *view) sees(rule uint32) bool {
@@ -72,8 +75,8 @@ type rule struct {
 }
 
 func newIndex() *index {
-	x := &index{nodes: 1}
-	x.view.Store(&view{nodes: 1})
+	x := &index{nodes: 1, envelope: &envelope{}}
+	x.view.Store(&view{nodes: 1, envelope: x.envelope})
 	return x
 }
 
@@ -96,7 +99,7 @@ func (x *index) add(key uint32, p *Pattern) uint32 {
 // publish lets readers see what was added, and the rules whose numbers are in dead no
 // more. There are that many keys.
 func (x *index) publish(keys int, dead []uint32) {
-	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead, x.shared}
+	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead, x.shared, x.envelope}
 	if len(dead) > 0 {
 		v.dead = append(slices.Clone(v.dead), make([]uint64, max(0, int(v.rules+63)/64-len(v.dead)))...)
 		for _, n := range dead {
@@ -143,6 +146,9 @@ func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
 	kid := &pathNode{path: path, parent: n, slot: x.nodes}
 	x.nodes++
 	n.kids.insert(&entry[textKey, *pathNode]{textKey(key), kid})
+	if n == &x.top {
+		x.envelope = x.envelope.with(key, kid)
+	}
 	return kid
 }
 

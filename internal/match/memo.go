@@ -31,7 +31,7 @@ type memoKey struct {
 	words, masks [3]uint64 // its bytes with its quotes and the colon behind it, little-endian
 	node         *pathNode // that it leads to; nil: no rule asks for it
 	size         uint8     // of words, in bytes; 0: none
-	length       uint8     // of the string that it had for a value, if it was short
+	length       uint8     // of the string that it had for a value; 8 for one that is longer
 	next         *memoKey  // the key that came behind it; never nil
 }
 
@@ -101,14 +101,35 @@ func pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
 		if n := bits.TrailingZeros64(jsonwalk.Stops(w[at+1:at+9])) / 8; n != length {
 			length, k.length = n, uint8(n)
 		}
-		// Behind a longer string than a word's there is no quote here.
-		end := at + 1 + length
-		if binary.LittleEndian.Uint32(w[end:end+4])&0xffffff != '"'|','<<8|'"'<<16 {
+		if length < 8 {
+			end := at + 1 + length
+			if binary.LittleEndian.Uint32(w[end:end+4])&0xffffff != nextMember {
+				break
+			}
+			i, last = i+end+2, k
+			continue
+		}
+		end := w.longEnd(at + 9)
+		if end+4 > len(w) || binary.LittleEndian.Uint32(w[end:])&0xffffff != nextMember {
 			break
 		}
 		i, last = i+end+2, k
 	}
 	return i, last
+}
+
+// nextMember is what stands between the text of a string and that of the next key.
+const nextMember = '"' | ','<<8 | '"'<<16
+
+// longEnd returns where a string ends, from at on, if it does within 16 bytes.
+func (w *window) longEnd(at int) int {
+	for range 2 {
+		if stop := jsonwalk.Stops(w[at : at+8]); stop != 0 {
+			return at + bits.TrailingZeros64(stop)/8
+		}
+		at += 8
+	}
+	return at
 }
 
 // learn returns the entry for the key that w begins with, which is size bytes long with

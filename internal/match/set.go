@@ -133,7 +133,7 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
 	var err *jsonwalk.SyntaxError
 	if f != nil {
-		err = w.fields(&x.top, f)
+		err = w.fields(f)
 	} else {
 		err = w.document(&x.top)
 	}
