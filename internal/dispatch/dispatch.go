@@ -148,6 +148,34 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	return nil
 }
 
+// Offer is Reserve and Put in one for a single delivery. It reports false, and nothing is
+// accepted, where there is more to it: Reserve is to be called then.
+//
+// Optimization: the queue is locked once (BenchmarkPublish).
+func (d *Dispatcher) Offer(e *Delivery) bool {
+	if e.Ordered {
+		return false
+	}
+	q := e.Queue
+	q.mu.Lock()
+	if q.retired || q.fullLocked() {
+		q.mu.Unlock()
+		return false
+	}
+	q.acceptLocked()
+	if d.closed.Load() { // asked behind acceptLocked, as in Reserve
+		q.mu.Unlock()
+		q.decide()
+		return false
+	}
+	q.ready.pushBack(e.Work)
+	q.waiting++
+	list := q.wantsLocked()
+	q.mu.Unlock()
+	q.listIf(list)
+	return true
+}
+
 // Put puts what Reserve has accepted into its queues. What they do not take is
 // abandoned behind the others, so that no room is promised to what is not there
 // meanwhile.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -9,11 +10,19 @@ import (
 
 // Fields are an event given by the parts of its envelope, so that a caller who has
 // them need not build its JSON. Detail is JSON text; ReplayName is left out if empty.
+//
+// Optimization: they are those of a bus's event, in its order, so that a pointer to one
+// converts to a pointer to the other, and nothing is copied (BenchmarkPublish).
 type Fields struct {
-	ID, DetailType, Source, Account, Region, ReplayName string
-	Time                                                time.Time
-	Resources                                           []string
-	Detail                                              []byte
+	ID         string
+	Source     string
+	DetailType string
+	Time       time.Time
+	Account    string
+	Region     string
+	Resources  []string
+	Detail     json.RawMessage
+	ReplayName string
 }
 
 // TimeFormat is the form of an envelope's time: UTC, whole seconds.
