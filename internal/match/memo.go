@@ -14,9 +14,15 @@ import (
 //
 // Optimization: that the place of a value follows from the memo, not from the bytes of
 // its key, lets the processor run ahead. BenchmarkParcels prices it.
+//
+// Who comes to a memo of another path makes it its own, and begins to learn with the next
+// event: so a scratch that goes from pattern to pattern learns nothing in vain.
 type memo struct {
 	owner   *pathNode // whose keys they are
 	nodes   uint32    // of the view by which they were looked up
+	since   uint32    // stamp of the match that made it owner's
+	count   int       // of entries that are used
+	used    [memoKeys]uint8
 	entries [memoKeys]memoKey
 }
 
@@ -38,19 +44,26 @@ type memoKey struct {
 // memoOf returns the memo of the objects at n.
 func (sc *scratch) memoOf(n *pathNode) *memo {
 	m := sc.memos[n.slot%memoCount]
-	if m == nil || m.owner != n || m.nodes != sc.view.nodes {
-		if m == nil {
-			m = &memo{}
-			sc.memos[n.slot%memoCount] = m
-		}
-		*m = memo{owner: n, nodes: sc.view.nodes}
+	if m == nil {
+		m = &memo{}
 		for i := range m.entries {
-			e := &m.entries[i]
-			e.words[0], e.masks[0] = 0xff, 0xff // no key begins with it
-			e.next = e
+			m.entries[i].forget()
 		}
+		sc.memos[n.slot%memoCount] = m
+	}
+	if m.owner != n || m.nodes != sc.view.nodes {
+		m.owner, m.nodes, m.since = n, sc.view.nodes, sc.stamp
+		for _, i := range m.used[:m.count] {
+			m.entries[i].forget()
+		}
+		m.entries[0].forget()
+		m.count = 0
 	}
 	return m
+}
+
+func (k *memoKey) forget() {
+	*k = memoKey{words: [3]uint64{0xff}, masks: [3]uint64{0xff}, next: k} // no key begins with that byte
 }
 
 // A window is a part of a text that is long enough for the shortest ways through it:
@@ -147,8 +160,12 @@ func (m *memo) learn(k *memoKey, w *window, size int) *memoKey {
 		words[i] = binary.LittleEndian.Uint64(w[8*i:]) & masks[i]
 		h = (h ^ words[i]) * 0x9e3779b97f4a7c15
 	}
-	k.next = &m.entries[m.place(h, &words, size)]
-	k = k.next
+	at := m.place(h, &words, size)
+	k.next = &m.entries[at]
+	if k = k.next; k.size == 0 {
+		m.used[m.count] = uint8(at)
+		m.count++
+	}
 	if k.words != words || int(k.size) != size {
 		*k = memoKey{words: words, masks: masks, node: m.owner.kid(bytesString(w[1 : size-2])), size: uint8(size), next: k.next}
 	}

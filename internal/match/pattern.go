@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unique"
 )
@@ -61,13 +62,16 @@ func (p *Pattern) Match(event []byte) (bool, error) {
 	return len(matches) > 0, err
 }
 
+// patternScratches are those of all patterns that are matched alone: there may be many.
+var patternScratches sync.Pool
+
 func (p *Pattern) set() *Set[struct{}] {
 	if p == nil {
 		return &Set[struct{}]{}
 	}
 	s := p.alone.Load()
 	if s == nil {
-		s = &Set[struct{}]{}
+		s = &Set[struct{}]{shared: &patternScratches}
 		s.Add(struct{}{}, p)
 		p.alone.Store(s)
 	}

@@ -11,7 +11,8 @@ import (
 // ready to use. Matching takes no lock and sees each change whole or not at all.
 type Set[K comparable] struct {
 	state     atomic.Pointer[setState[K]]
-	scratches sync.Pool // of *scratch
+	scratches sync.Pool  // of *scratch
+	shared    *sync.Pool // used in its place if it is not nil
 
 	mu     sync.Mutex // guards the fields below, and serializes changes of state's index
 	owners map[K]*owner
@@ -125,7 +126,11 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		x = st.index
 	}
 	v := x.view.Load() // first: what it covers is there when the rest is loaded
-	sc, _ := s.scratches.Get().(*scratch)
+	pool := &s.scratches
+	if s.shared != nil {
+		pool = s.shared
+	}
+	sc, _ := pool.Get().(*scratch)
 	if sc == nil {
 		sc = &scratch{}
 	}
@@ -147,7 +152,7 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		}
 	}
 	if !sc.isLarge() {
-		s.scratches.Put(sc)
+		pool.Put(sc)
 	}
 	if err != nil { // not err itself, which would be no nil
 		return dst, err
