@@ -129,6 +129,10 @@ type Delivery struct {
 func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	for i := range batch {
 		e := &batch[i]
+		if e.Queue.reserveRoom() {
+			e.overflowed = false
+			continue
+		}
 		err := e.Queue.reserve(force)
 		wakes, full := err.(errFull)
 		e.overflowed = err == errOverflows
@@ -168,9 +172,7 @@ func (d *Dispatcher) Offer(e *Delivery) bool {
 		q.decide()
 		return false
 	}
-	q.ready.pushBack(e.Work)
-	q.waiting++
-	list := q.wantsLocked()
+	list := q.putReadyLocked(e.Work)
 	q.mu.Unlock()
 	q.listIf(list)
 	return true

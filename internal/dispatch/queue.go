@@ -185,6 +185,20 @@ func (q *Queue) reserve(force bool) error {
 	return nil
 }
 
+// reserveRoom is reserve where there is room, and nothing more to it.
+//
+// Optimization: it makes no error, and defers nothing (BenchmarkPublish).
+func (q *Queue) reserveRoom() bool {
+	q.mu.Lock()
+	ok := !q.retired && !q.fullLocked()
+	if ok {
+		q.reserved++
+		q.acceptLocked()
+	}
+	q.mu.Unlock()
+	return ok
+}
+
 func (q *Queue) unreserve() {
 	q.mu.Lock()
 	q.reserved--
@@ -228,31 +242,44 @@ func (q *Queue) Overflow() Overflow {
 // listed. It reports not ok, and why, if the work is to be abandoned instead.
 func (q *Queue) put(e *Delivery) (list bool, r Reason, ok bool) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.reserved--
 	switch {
 	case q.d.aborted.Load():
-		return false, Closed, false
+		r = Closed
 	case q.discarded:
-		return false, Discarded, false
+		r = Discarded
+	case e.Ordered:
+		list, r, ok = q.putInLaneLocked(e)
+	default:
+		list, ok = q.putReadyLocked(e.Work), true
 	}
-	if e.Ordered {
-		l := q.lanes[e.Key]
-		if l != nil {
-			ok = q.holdLocked(l, e.Work)
-			wake(q.nextPublisherLocked()) // it may have left its room to others
-			return false, BacklogFull, ok
-		}
-		l = &lane{key: e.Key}
-		if q.lanes == nil {
-			q.lanes = make(map[string]*lane)
-		}
-		q.lanes[e.Key] = l
-		e.Work.link().lane = l
-	}
-	q.ready.pushBack(e.Work)
+	q.mu.Unlock() // not deferred: nothing here panics (BenchmarkPublish)
+	return list, r, ok
+}
+
+// putReadyLocked puts in a work that a worker may take, and reports whether q is to be
+// listed.
+func (q *Queue) putReadyLocked(w Work) (list bool) {
+	q.ready.pushBack(w)
 	q.waiting++
-	return q.wantsLocked(), 0, true
+	return q.wantsLocked()
+}
+
+// putInLaneLocked is put for a work that has an order.
+func (q *Queue) putInLaneLocked(e *Delivery) (list bool, r Reason, ok bool) {
+	l := q.lanes[e.Key]
+	if l != nil {
+		ok = q.holdLocked(l, e.Work)
+		wake(q.nextPublisherLocked()) // it may have left its room to others
+		return false, BacklogFull, ok
+	}
+	l = &lane{key: e.Key}
+	if q.lanes == nil {
+		q.lanes = make(map[string]*lane)
+	}
+	q.lanes[e.Key] = l
+	e.Work.link().lane = l
+	return q.putReadyLocked(e.Work), 0, true
 }
 
 // holdLocked holds w back behind the others of its lane. If those wait for a
