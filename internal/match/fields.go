@@ -81,9 +81,9 @@ func (w *walker) fields(f *Fields) *jsonwalk.SyntaxError {
 		s := w.sc.claim(n)
 		s.array = w.newTree(n, 0)
 		w.sc.tree[s.array].array = true
-		for _, r := range f.Resources {
+		for i := 0; i < len(f.Resources) && n.leaf.Load() != nil; i++ {
 			e := w.newTree(n, s.array)
-			w.sc.tree[e].leaf.setString(r)
+			w.sc.tree[e].leaf.setString(f.Resources[i])
 			w.sc.strings = true
 		}
 	}

@@ -27,7 +27,7 @@ type memo struct {
 }
 
 const (
-	memoCount = 32 // of memos in a scratch; paths share them by their numbers
+	memoCount = 32 // of memos in a scratch; objects share them by their numbers
 	memoKeys  = 64 // of a memo; keys share them by their bytes. Entry 0 stands before the first key.
 	memoBytes = 21 // of a key at most, so that with its quotes and its colon it fits three words
 )
@@ -43,13 +43,13 @@ type memoKey struct {
 
 // memoOf returns the memo of the objects at n.
 func (sc *scratch) memoOf(n *pathNode) *memo {
-	m := sc.memos[n.slot%memoCount]
+	m := sc.memos[n.object%memoCount]
 	if m == nil {
 		m = &memo{}
 		for i := range m.entries {
 			m.entries[i].forget()
 		}
-		sc.memos[n.slot%memoCount] = m
+		sc.memos[n.object%memoCount] = m
 	}
 	if m.owner != n || m.nodes != sc.view.nodes {
 		m.owner, m.nodes, m.since = n, sc.view.nodes, sc.stamp
@@ -123,7 +123,7 @@ func pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
 			continue
 		}
 		end := w.longEnd(at + 9)
-		if end+4 > len(w) || binary.LittleEndian.Uint32(w[end:])&0xffffff != nextMember {
+		if binary.LittleEndian.Uint32(w[end:])&0xffffff != nextMember {
 			break
 		}
 		i, last = i+end+2, k

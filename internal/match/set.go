@@ -131,8 +131,8 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		pool = s.shared
 	}
 	sc, _ := pool.Get().(*scratch)
-	if sc == nil {
-		sc = &scratch{}
+	if sc == nil || s.shared == nil && sc.index != x { // it would keep the old index alive
+		sc = &scratch{index: x}
 	}
 	sc.reset(v)
 	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
@@ -152,6 +152,9 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		}
 	}
 	if !sc.isLarge() {
+		if len(w.data) > smallEvent {
+			sc.forget()
+		}
 		pool.Put(sc)
 	}
 	if err != nil { // not err itself, which would be no nil
