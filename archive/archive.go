@@ -120,8 +120,9 @@ func (a *Archive) Name() string { return a.options.Name }
 
 // Rule returns the rule that archives: put it on the bus, and remove it to archive no
 // more. Its name is that of the service's managed rule, "Events-Archive-" and the
-// archive's. Its one target, "archive", has an OrderBy, and the bus's Retry and DLQ; they
-// may be set before the rule is put.
+// archive's. Its one target, "archive", has an OrderBy and else the bus's defaults, Retry,
+// DLQ and Queue among them; they may be set before the rule is put. A store that is slower
+// than the publishers makes them wait when that queue is full.
 func (a *Archive) Rule() footbridge.Rule {
 	return footbridge.Rule{
 		Name:        "Events-Archive-" + a.options.Name,
@@ -146,7 +147,7 @@ func (a *Archive) handle(ctx context.Context, d footbridge.Delivery) error {
 	}
 	_ = a.Expire(ctx) // logged and counted: that old events stay is no reason to lose a new one
 	e := d.Event
-	e.Time = e.Time.UTC().Round(0) // the same from every store: no zone, no monotonic reading
+	e.Time = e.Time.UTC() // the same from every store: no zone, no monotonic reading
 	err := a.options.Store.Append(ctx, e)
 	if errors.Is(err, ErrStoreClosed) {
 		return footbridge.Permanent(err)

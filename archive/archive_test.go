@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -254,6 +257,25 @@ func TestArchiveOfAnotherBus(t *testing.T) {
 		assert.Equal(t, BusError{Archive: "test", Want: "orders", Got: "default"}, *wrong)
 		assert.ErrorContains(t, wrong, `archive test keeps events of bus "orders", got one of bus "default"`)
 	})
+}
+
+// Every test that the package documentation names exists.
+func TestPromisesNameTheirTests(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		tests.Write(text)
+	}
+	named := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(string(doc), -1)
+	assert.Greater(t, len(named), 10)
+	for _, name := range named {
+		assert.Contains(t, tests.String(), "func "+name+"(t *testing.T)")
+	}
 }
 
 func TestNewRefuses(t *testing.T) {

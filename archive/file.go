@@ -28,8 +28,9 @@ type FileOptions struct {
 
 	// NoSync leaves it to the system when events reach the disk: one that was kept
 	// survives the end of the process, but not that of the machine. Without it, Append
-	// returns when the event is on the disk, which takes as long as the disk's fsync. A
-	// file that is full, and the last at Close, is synced in any case.
+	// returns when the event is on the disk, which takes as long as the disk's fsync
+	// (BenchmarkAppend), and since an archive keeps one event after the other, that is
+	// its pace. A file that is full, and the last at Close, is synced in any case.
 	NoSync bool
 
 	Logger *slog.Logger // of what opening finds damaged or torn; nil: discards
@@ -327,9 +328,6 @@ func (s *FileStore) Expire(ctx context.Context, before time.Time) error {
 		w.expired = true
 		s.stats.Expired += w.events
 		s.windows = s.windows[1:]
-		if len(s.windows) == 0 {
-			s.dirty = false
-		}
 	}
 	return nil
 }

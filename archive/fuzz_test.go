@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -45,14 +46,40 @@ func FuzzFile(f *testing.F) {
 		assert.Equal(t, append(want, last), got)
 		assert.Zero(t, s.Stats().Torn)
 		require.NoError(t, s.Close())
-		for _, e := range got { // what is found can be written again as it is
-			line, err := appendLine(nil, e)
-			require.NoError(t, err)
-			again, err := parseLine(line)
-			require.NoError(t, err)
-			again.Detail, e.Detail = nil, nil // compacted
-			assert.Equal(t, e, again)
+	})
+}
+
+// FuzzLine reads any line. Who reads it otherwise finds the same event, and what is found
+// can be written and read again.
+func FuzzLine(f *testing.F) {
+	e := eventAt("1", midnight.Add(1))
+	e.Resources, e.ReplayName = []string{"a", ""}, "r"
+	line, err := appendLine(nil, e)
+	require.NoError(f, err)
+	f.Add(string(line))
+	f.Add(`{"time":"2000-01-01T00:00:00Z","event":{"detail":{}},"time":"2001-01-01T00:00:00Z","event":{"detail":{}}}`)
+	f.Add(`{"time":"0000-01-01T00:00:00+01:00","event":{"id":"\ud800","detail":{},"resources":[]}}`)
+	f.Add("{\"time\":\"2000-01-01T00:00:00Z\",\"event\":{\"detail\":{ \"\xff\": 1e999 }}}")
+	f.Add(`{"time":"2000-01-01T00:00:00Z","event":{}}`)
+	f.Add(`{"time":"2000-01-01T00:00:00,5Z","event":{"detail":null}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		text, _, _ = strings.Cut(text, "\n")
+		want := naiveEvents(text)
+		e, err := parseLine([]byte(text))
+		if err != nil || !inRange(e.Time, always[0], always[1]) {
+			assert.Empty(t, want)
+			return
 		}
+		require.Equal(t, want, []footbridge.Event{e})
+		line, err := appendLine(nil, e)
+		require.NoError(t, err)
+		require.Equal(t, 1, bytes.Count(line, []byte("\n")))
+		again, err := parseLine(line)
+		require.NoError(t, err)
+		var compact bytes.Buffer
+		require.NoError(t, json.Compact(&compact, bytes.ToValidUTF8(e.Detail, []byte("\uFFFD"))))
+		e.Detail = compact.Bytes()
+		assert.Equal(t, e, again)
 	})
 }
 

@@ -114,11 +114,12 @@ func TestReplayCatchesUp(t *testing.T) {
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := pace{speed: 1e-300, began: time.Now(), first: midnight}
-		assert.EqualValues(t, math.MaxInt64, p.delay(midnight.Add(1)))
+		assert.Equal(t, time.Duration(math.MaxInt64), p.delay(midnight.Add(1)))
 		assert.Zero(t, p.delay(midnight))
 		assert.Zero(t, p.delay(midnight.Add(-time.Hour)))
 		p.speed = 1
-		assert.EqualValues(t, math.MaxInt64, p.delay(midnight.AddDate(5000, 0, 0)))
+		assert.Equal(t, time.Duration(math.MaxInt64), p.delay(midnight.AddDate(5000, 0, 0)))
+		assert.Equal(t, time.Duration(1<<53+1), p.delay(midnight.Add(1<<53+1)), "as exact as a Duration")
 		p.speed = 1e300
 		assert.Zero(t, p.delay(midnight.AddDate(5000, 0, 0)))
 	})
@@ -308,19 +309,6 @@ func TestCancel(t *testing.T) {
 		assert.ErrorIs(t, r.Run(t.Context()), ErrCancelled)
 		assert.Equal(t, 2, r.Progress().Sent)
 
-		// By its context, while the bus has no room: the event is not sent, and has not failed.
-		ctx, cancel := context.WithCancelCause(t.Context())
-		full := publisherFunc(func(ctx context.Context, e footbridge.Event) (string, error) {
-			cancel(errors.New("shutdown"))
-			<-ctx.Done()
-			return "", fmt.Errorf("waiting for room: %w", ctx.Err())
-		})
-		r = newReplay(t, a, full, allDay("context"))
-		assert.EqualError(t, r.Run(ctx), "archive: replay context: shutdown")
-		p = r.Progress()
-		assert.Equal(t, Cancelled, p.State)
-		assert.Zero(t, p.Sent+p.Failed)
-
 		// Before it runs.
 		r = newReplay(t, a, j, allDay("before"))
 		r.Cancel()
@@ -328,18 +316,64 @@ func TestCancel(t *testing.T) {
 		assert.ErrorIs(t, r.Run(t.Context()), ErrCancelled)
 		assert.Equal(t, Cancelled, r.Progress().State)
 
-		// With a context that has ended.
-		r = newReplay(t, a, j, allDay("ended"))
-		assert.ErrorContains(t, r.Run(ctx), "shutdown")
-		assert.Equal(t, Cancelled, r.Progress().State)
+		// While it looks for the events.
+		var early *Replay
+		b := newArchive(t, Options{Store: &hookedStore{s, func() { early.Cancel() }, func() { assert.Equal(t, Cancelling, early.Progress().State) }}})
+		early = newReplay(t, b, j, allDay("early"))
+		assert.ErrorIs(t, early.Run(t.Context()), ErrCancelled)
 
 		var states []string
 		for _, r := range a.Replays() {
 			states = append(states, r.Name()+" "+string(r.Progress().State))
 		}
-		assert.Equal(t, []string{"waiting CANCELLED", "report CANCELLED", "context CANCELLED", "before CANCELLED", "ended CANCELLED"}, states)
+		assert.Equal(t, []string{"waiting CANCELLED", "report CANCELLED", "before CANCELLED"}, states)
 		assert.Len(t, j.lines, 3)
 	})
+}
+
+func TestCancelByContext(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		a := filled(t, s, "1h", "2h")
+		// While the bus has no room: the event is not sent, and has not failed.
+		ctx, cancel := context.WithCancelCause(t.Context())
+		full := publisherFunc(func(ctx context.Context, e footbridge.Event) (string, error) {
+			cancel(errors.New("shutdown"))
+			<-ctx.Done()
+			return "", fmt.Errorf("waiting for room: %w", ctx.Err())
+		})
+		r := newReplay(t, a, full, allDay("context"))
+		assert.EqualError(t, r.Run(ctx), "archive: replay context: shutdown")
+		p := r.Progress()
+		assert.Equal(t, Cancelled, p.State)
+		assert.Zero(t, p.Sent+p.Failed)
+
+		// One that has ended before.
+		r = newReplay(t, a, &journal{}, allDay("ended"))
+		assert.ErrorContains(t, r.Run(ctx), "shutdown")
+		assert.Equal(t, Cancelled, r.Progress().State)
+	})
+}
+
+// A hookedStore tells that it is read.
+type hookedStore struct {
+	Store
+	read, next func()
+}
+
+func (s *hookedStore) Read(ctx context.Context, from, until time.Time) (Cursor, error) {
+	c, err := s.Store.Read(ctx, from, until)
+	s.read()
+	return &hookedCursor{c, s.next}, err
+}
+
+type hookedCursor struct {
+	Cursor
+	next func()
+}
+
+func (c *hookedCursor) Next(ctx context.Context) (footbridge.Event, error) {
+	c.next()
+	return c.Cursor.Next(ctx)
 }
 
 type publisherFunc func(ctx context.Context, e footbridge.Event) (string, error)

@@ -147,6 +147,10 @@ func storeOnBadDisk(t *testing.T, disk *badDisk) bool {
 			kept = append(kept, id)
 		} else {
 			require.ErrorIs(t, err, errDisk, name)
+			headless := slices.ContainsFunc(s.windows, func(w *window) bool { return w.size == 0 })
+			if disk.failures == 1 && !headless { // what it has left was cut off at once
+				require.Equal(t, s.Stats().Bytes, bytesIn(t, dir), name)
+			}
 		}
 		require.Equal(t, kept, ids(readAll(t, s, always[0], always[1])), name)
 		<-time.After(25 * time.Minute)
@@ -168,6 +172,13 @@ func storeOnBadDisk(t *testing.T, disk *badDisk) bool {
 		require.Subset(t, got, kept, name)
 	}
 	return disk.call > disk.from
+}
+
+func bytesIn(t *testing.T, dir string) (n int64) {
+	for _, name := range list(t, dir) {
+		n += int64(len(readFile(t, dir, name)))
+	}
+	return n
 }
 
 // A quickFile does not wait for the disk.
