@@ -76,7 +76,7 @@ func TestStoresAgreeWithAModel(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(60) {
+			for seed := range uint64(30) {
 				synctest.Test(t, func(t *testing.T) { simulate(t, rand.New(rand.NewPCG(seed, 1)), c.model, c.open) })
 			}
 		})

