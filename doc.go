@@ -30,7 +30,7 @@
 // TestRedriveKeepsWhatIsRefused, TestSimulation, also in internal/dispatch, TestSoak)
 //
 // All or none. Publish accepts an event for all the targets it matches or, with an
-// error, for none of them. (TestPublishIsAllOrNone, TestTraceAllOrNone,
+// error, for none of them; PublishTo for those of the rules it names. (TestPublishIsAllOrNone, TestTraceAllOrNone, TestPublishTo,
 // TestPublishRefusesBadEvents, TestReplacingARuleIsAtomic)
 //
 // A bad target hurts itself only. A panic is an error with its stack. A delivery that

@@ -23,6 +23,7 @@ type publication struct {
 	forwarded bool          // it comes from another bus
 	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
+	rules     []string      // it goes to these rules alone; nil: to all
 	done      func(Outcome) // nil: no one asks
 }
 
@@ -235,6 +236,11 @@ func (s *press) match(a *accepted, p *publication) (err error) {
 	s.rules, err = a.bus.matcher.AppendFieldsMatches(s.rules, &s.fields, MaxDetailDepth)
 	if err != nil {
 		return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	}
+	if len(p.rules) > 0 {
+		if err := s.keepNamed(a.bus, p); err != nil {
+			return err
+		}
 	}
 	if p.done != nil { // an Outcome is sorted
 		slices.SortFunc(s.rules, func(a, b *rule) int { return cmp.Compare(a.Name, b.Name) })
