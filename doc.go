@@ -12,6 +12,8 @@
 //   - A [Rule] is a Pattern with the Targets of the events that match it.
 //   - A [Target] is a [Handler] with how it is to be called. [Func], [Typed], [Chan]
 //     and [Forward] make the usual ones.
+//   - An [Input] says what a target receives of an event: all of it, a constant, a part, or
+//     a template filled with parts.
 //   - A [Bus] has rules, and takes events: [Bus.Publish].
 //   - A [RetryPolicy] says when a failed delivery is attempted again: [Backoff].
 //   - A [DLQ] keeps deliveries that will not be attempted again: dead letters.
@@ -98,6 +100,10 @@
 // Patterns mean what they mean in EventBridge: footbridge agrees with all of 8,500
 // cases whose verdicts two other matchers, one of them the service's own engine, agree
 // on. (TestConformance, TestStanzas in internal/match)
+//
+// A target receives what its Input says, to the byte. An event of which that cannot be made
+// is a dead letter that says why. (TestInput, TestTraceInput, TestPutRuleRefusesInputs,
+// TestTemplates in internal/transform)
 //
 // # Not promised
 //

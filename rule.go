@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/transform"
 )
 
 // A Rule says which events go where: those that match Pattern go to every target.
@@ -92,7 +93,7 @@ func (b *Bus) PutRule(r Rule) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	r.Targets = slices.Clone(r.Targets)
+	r.Targets = cloneTargets(r.Targets)
 	n := &rule{Rule: r}
 	for i := range r.Targets {
 		t, err := b.newTarget(r.Name, r.Targets[i])
@@ -115,6 +116,16 @@ func (b *Bus) PutRule(r Rule) error {
 		t.retire()
 	}
 	return nil
+}
+
+// cloneTargets returns a copy that shares no memory with targets but for their handlers,
+// policies and queues.
+func cloneTargets(targets []Target) []Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		targets[i].Input = targets[i].Input.clone()
+	}
+	return targets
 }
 
 // without returns the targets of r, which may be nil, whose queues n has not taken over.
@@ -206,7 +217,7 @@ func (b *Bus) Rules() []Rule {
 	rules := make([]Rule, 0, len(b.rules))
 	for _, r := range b.sortedRulesLocked() {
 		c := r.Rule
-		c.Targets = slices.Clone(c.Targets)
+		c.Targets = cloneTargets(c.Targets)
 		rules = append(rules, c)
 	}
 	return rules
@@ -231,7 +242,11 @@ func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}
-	n.event, _ = n.handler.(eventFunc)
+	if n.input, _ = t.Input.compile(t.ID); n.input != nil {
+		n.input.vars = transform.Vars{RuleARN: b.arn("rule", rule), RuleName: rule}
+	} else {
+		n.event = eventFuncOf(n.handler)
+	}
 	if n.retry == nil {
 		n.retry = b.options.Retry
 	}
