@@ -50,6 +50,11 @@ type Options struct {
 	Middleware  []Middleware // around every attempt, the first outermost
 	Observer    *Observer    // nil: none
 	Logger      *slog.Logger // nil: discards
+
+	// Strict enforces what the service does, so that what passes here passes there. PutEvents
+	// refuses what is not 1 to 10 entries of less than 1 MiB together, and an entry for a bus
+	// there is not.
+	Strict bool
 }
 
 // Defaults of Options.
@@ -155,6 +160,14 @@ func (o *Options) fill() {
 
 // Name returns the bus's name.
 func (b *Bus) Name() string { return b.options.Name }
+
+// ARN returns the bus's ARN.
+func (b *Bus) ARN() string {
+	return fmt.Sprintf("arn:aws:events:%s:%s:event-bus/%s", b.options.Region, b.options.Account, b.options.Name)
+}
+
+// RuleARN returns the ARN of the rule of that name, whether or not there is one.
+func (b *Bus) RuleARN(name string) string { return b.arn("rule", name) }
 
 // arn returns the ARN of a resource of the bus: kind "rule" and a rule's name, say.
 // On other buses than the default one its name stands between the two.

@@ -14,7 +14,8 @@
 //     and [Forward] make the usual ones.
 //   - An [Input] says what a target receives of an event: all of it, a constant, a part, or
 //     a template filled with parts.
-//   - A [Bus] has rules, and takes events: [Bus.Publish].
+//   - A [Bus] has rules, and takes events: [Bus.Publish], or the service's request,
+//     [Bus.PutEvents], which takes each [Entry] as the service does.
 //   - A [RetryPolicy] says when a failed delivery is attempted again: [Backoff].
 //   - A [DLQ] keeps deliveries that will not be attempted again: dead letters.
 //     [MemoryDLQ] is one.
@@ -104,6 +105,11 @@
 // A target receives what its Input says, to the byte. An event of which that cannot be made
 // is a dead letter that says why. (TestInput, TestTraceInput, TestPutRuleRefusesInputs,
 // TestTemplates in internal/transform)
+//
+// PutEvents answers as the service does, code and text, entry by entry. An event for a bus
+// there is not is dropped as there, but counted and observed; Strict makes it an error.
+// (TestPutEventsEntries, TestPutEventsResultsAreInOrder, TestPutEventsRefusesRequests,
+// TestUnknownBus)
 //
 // # Not promised
 //

@@ -109,6 +109,27 @@ func ExampleCompile() {
 	// /detail/total/0/numeric 31
 }
 
+// The service's request, and its response in the service's JSON.
+func ExampleBus_PutEvents() {
+	ctx := context.Background()
+	bus := footbridge.New(nil)
+	result, err := bus.PutEvents(ctx, []footbridge.Entry{
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":1}`},
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":`},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(result.FailedEntryCount, "failed")
+	for _, e := range result.Entries {
+		fmt.Printf("has an ID: %t, %q %q\n", e.EventID != "", e.ErrorCode, e.ErrorMessage)
+	}
+	// Output:
+	// 1 failed
+	// has an ID: true, "" ""
+	// has an ID: false, "MalformedDetail" "Detail is malformed."
+}
+
 // Many patterns at once, without a bus.
 func ExampleMatcher() {
 	var m footbridge.Matcher[string]

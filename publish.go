@@ -31,14 +31,20 @@ type publication struct {
 func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
 	a := &accepted{bus: b, event: e}
 	if err := b.tryPublish(ctx, a, &p); err != nil {
-		b.counters.refused.Add(1)
-		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+		b.refuse(e, err)
 		return "", err
 	}
 	return a.event.ID, nil
 }
 
-func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error {
+// refuse counts and tells that e is not accepted.
+func (b *Bus) refuse(e Event, err error) {
+	b.counters.refused.Add(1)
+	call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+}
+
+// mayPublish returns why nothing can be published, whatever it is.
+func (b *Bus) mayPublish(ctx context.Context) error {
 	if b.invalid != nil {
 		return b.invalid
 	}
@@ -47,6 +53,13 @@ func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error
 	}
 	if b.closed.Load() {
 		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
+	}
+	return nil
+}
+
+func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error {
+	if err := b.mayPublish(ctx); err != nil {
+		return err
 	}
 	if err := a.event.check(); err != nil {
 		return err
