@@ -42,6 +42,8 @@ type Options struct {
 	Account string // of events that name none, and in ARNs; "000000000000"
 	Region  string // likewise; "us-east-1"
 
+	Description string // for people, see Hub.Describe; with Strict at most 512 characters
+
 	Retry       RetryPolicy  // of targets that name none; nil: Backoff{}
 	DLQ         DLQ          // of targets that name none; nil: none, and what cannot be delivered is reported as lost
 	Concurrency int          // of targets that name none; 0: 16
@@ -66,6 +68,8 @@ const (
 	DefaultQueue       = 65536
 	DefaultBacklog     = 65536
 )
+
+const maxBusName = 256 // characters
 
 // ErrClosed is returned by a bus that was closed.
 var ErrClosed = errors.New("bus is closed")
@@ -121,7 +125,7 @@ func (o *Options) check() error {
 			return &OptionError{n.field, fmt.Sprintf("want 0 or more, got %d", n.n)}
 		}
 	}
-	if strings.ContainsFunc(o.Name, func(r rune) bool { return nameReason(string(r)) != "" }) || len(o.Name) > 256 {
+	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {
 		return &OptionError{"Name", fmt.Sprintf(`want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got %q`, o.Name)}
 	}
 	if slices.ContainsFunc(o.Middleware, func(m Middleware) bool { return m == nil }) {

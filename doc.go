@@ -16,6 +16,7 @@
 //     a template filled with parts.
 //   - A [Bus] has rules, and takes events: [Bus.Publish], or the service's request,
 //     [Bus.PutEvents], which takes each [Entry] as the service does.
+//   - A [Hub] has several buses by name, as an account of the service has.
 //   - A [RetryPolicy] says when a failed delivery is attempted again: [Backoff].
 //   - A [DLQ] keeps deliveries that will not be attempted again: dead letters.
 //     [MemoryDLQ] is one.
@@ -110,6 +111,11 @@
 // there is not is dropped as there, but counted and observed; Strict makes it an error.
 // (TestPutEventsEntries, TestPutEventsResultsAreInOrder, TestPutEventsRefusesRequests,
 // TestUnknownBus)
+//
+// Buses may forward to each other. An event passes one hop, with its ID and time; a second
+// is a dead letter, so that no loop goes round. A Hub routes by name or ARN, and its Wait
+// waits for what goes from bus to bus. (TestTraceForward, TestHubHops, TestHubPutEvents,
+// TestHubAnswers, TestHubWait, TestHubClose, TestHubDelete)
 //
 // # Not promised
 //

@@ -44,13 +44,15 @@ func (e *RuleError) Error() string {
 // nameReason says what is wrong with the name of a rule or the ID of a target; ""
 // is nothing. The grammar is the service's.
 func nameReason(name string) string {
-	ok := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r)
-	}
-	if len(name) < 1 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !ok(r) }) {
+	if len(name) < 1 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) {
 		return fmt.Sprintf(`want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got %q`, name)
 	}
 	return ""
+}
+
+// isNameRune reports whether r may stand in a name.
+func isNameRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r)
 }
 
 // check returns a *RuleError unless r may be put.
