@@ -53,9 +53,20 @@ type Options struct {
 	Observer    *Observer    // nil: none
 	Logger      *slog.Logger // nil: discards
 
-	// Strict enforces what the service does, so that what passes here passes there. PutEvents
-	// refuses what is not 1 to 10 entries of less than 1 MiB together, and an entry for a bus
-	// there is not.
+	// Strict enforces the service's limits, so that what passes here passes there, and makes
+	// errors of what it drops in silence. docs/design.md has the list.
+	//
+	//   - PutRule refuses a 301st rule, a 6th target, a pattern of more than 2,048 characters
+	//     or 1,000 combinations of $or branches or of wildcards that are too complex, more than
+	//     512 characters of a description, 8,192 of a constant input or of a template, 256 of a
+	//     path, 100 paths, and a Backoff of more than 185 retries or a MaxAge that is not from a
+	//     minute to a day.
+	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
+	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
+	//     detail-type of more than 128 characters, but for redriven ones one that matches no
+	//     rule ([ErrUnmatched]), and one of which a target's Input cannot be made (an
+	//     *[InputError]).
+	//   - A Hub refuses a 101st bus.
 	Strict bool
 }
 
@@ -130,6 +141,11 @@ func (o *Options) check() error {
 	}
 	if slices.ContainsFunc(o.Middleware, func(m Middleware) bool { return m == nil }) {
 		return &OptionError{"Middleware", "want functions, got nil"}
+	}
+	if o.Strict {
+		if err := o.checkStrict(); err != nil {
+			return err
+		}
 	}
 	e := Event{Source: "-", DetailType: "-", Detail: []byte("{}"), Account: o.Account, Region: o.Region}
 	var invalid *EventError

@@ -117,6 +117,10 @@
 // waits for what goes from bus to bus. (TestTraceForward, TestHubHops, TestHubPutEvents,
 // TestHubAnswers, TestHubWait, TestHubClose, TestHubDelete)
 //
+// What passes with Strict passes in the service: its limits hold, and what it drops in silence
+// is an error. (TestStrictLimits, TestStrictWords, TestStrictUnmatched, TestStrictInput,
+// TestUnknownBus, TestComplexity in internal/strict)
+//
 // # Not promised
 //
 // A delivery is attempted at least once, not at most once: a handler that times out,

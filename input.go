@@ -58,6 +58,21 @@ func (in Input) clone() Input {
 	return in
 }
 
+// An InputError says why a target's Input cannot be made of an event.
+type InputError struct {
+	Rule, Target string
+	Err          error
+}
+
+func (e *InputError) Error() string {
+	return fmt.Sprintf("footbridge: input of target %s of rule %s: %v", e.Target, e.Rule, e.Err)
+}
+
+func (e *InputError) Unwrap() error { return e.Err }
+
+// ErrorCode returns [CodeInvalidInput].
+func (e *InputError) ErrorCode() string { return CodeInvalidInput }
+
 // A compiledInput is an Input as the bus uses it. One of the first three is set.
 type compiledInput struct {
 	constant    []byte
@@ -127,7 +142,7 @@ func (d *delivery) input() ([]byte, error) {
 	}
 	input, err := t.input.render(&d.accepted.event, d.accepted.time)
 	if err != nil {
-		return nil, &codedError{CodeInvalidInput, fmt.Errorf("footbridge: input of target %s of rule %s: %w", t.ID, t.rule, err)}
+		return nil, &InputError{Rule: t.rule, Target: t.ID, Err: err}
 	}
 	return input, nil
 }

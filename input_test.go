@@ -92,7 +92,7 @@ func TestPutRuleRefusesInputs(t *testing.T) {
 		c.target.ID = "id"
 		var refused *RuleError
 		require.ErrorAs(t, b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{c.target}}), &refused, "%s", c.reason)
-		assert.Equal(t, RuleError{Rule: "r", Target: "id", Field: "Input", Reason: c.reason}, *refused)
+		assert.Equal(t, RuleError{Rule: "r", Target: "id", Field: "Input", Reason: c.reason, Code: CodeValidation}, *refused)
 		assert.Empty(t, b.Rules())
 	}
 }

@@ -23,7 +23,7 @@ type publication struct {
 	forwarded bool          // it comes from another bus
 	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
-	rules     []string      // it goes to these rules alone; nil: to all
+	rules     []string      // it is replayed, to these rules alone, or if there are none to all; nil: it is not
 	done      func(Outcome) // nil: no one asks
 }
 
@@ -63,6 +63,11 @@ func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error
 	}
 	if err := a.event.check(); err != nil {
 		return err
+	}
+	if b.options.Strict {
+		if err := a.event.checkStrict(); err != nil {
+			return err
+		}
 	}
 	a.values, a.time = valuesOf(ctx), time.Now()
 	b.complete(&a.event, a.time)
@@ -223,6 +228,9 @@ func (s *press) prepare(a *accepted, p *publication) error {
 		for _, t := range r.targets {
 			s.add(a, p, t)
 		}
+	}
+	if a.bus.options.Strict {
+		return s.checkStrict(a, p)
 	}
 	return nil
 }

@@ -163,6 +163,7 @@ func (b *Bus) putEntry(ctx context.Context, entry *Entry, find func(name string)
 func entryFailure(err error) (code, message string) {
 	var event *EventError
 	var request *RequestError
+	var input *InputError
 	switch {
 	case errors.As(err, &event) && event.Reason == detailMalformed:
 		return CodeMalformedDetail, detailMalformed + "."
@@ -170,6 +171,10 @@ func entryFailure(err error) (code, message string) {
 		return CodeInvalidArgument, fmt.Sprintf("Parameter %s is not valid. Reason: %s", event.Field, event.Reason)
 	case errors.As(err, &request):
 		return request.Code, request.Message
+	case errors.As(err, &input):
+		return CodeInvalidInput, err.Error()
+	case errors.Is(err, ErrUnmatched):
+		return CodeUnmatched, ErrUnmatched.Error()
 	case errors.Is(err, ErrQueueFull):
 		return CodeThrottling, err.Error()
 	}

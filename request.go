@@ -26,13 +26,15 @@ const (
 	CodeInvalidEventPattern   = "InvalidEventPatternException"   // a pattern is not valid
 )
 
-// Error codes of entries of PutEvents. All are the service's.
+// Error codes of entries of PutEvents, all the service's but CodeUnmatched, and
+// CodeInvalidInput, which with Strict an entry may have, too.
 const (
 	CodeInvalidArgument        = "InvalidArgument"                 // a field is missing or not valid
 	CodeMalformedDetail        = "MalformedDetail"                 // Detail is not a JSON object
 	CodeNotAuthorizedForSource = "NotAuthorizedForSourceException" // Source begins with "aws."
 	CodeThrottling             = "ThrottlingException"             // a target with OverflowReject has no room; a later try may find some
 	CodeInternalFailure        = "InternalFailure"                 // the bus was closed, or the context ended, meanwhile
+	CodeUnmatched              = "NoRuleMatched"                   // with Strict: the event matches no rule
 )
 
 // limitExceeded is the service's message for CodeLimitExceeded.

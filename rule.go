@@ -30,7 +30,8 @@ type RuleError struct {
 	Rule   string // its name
 	Target string // the ID of the target that is wrong; "" if it is the rule
 	Field  string // of Rule or Target, such as "Name"
-	Reason string
+	Reason string // in the service's words where it has them
+	Code   string // the service's, one of the Code constants of requests; "": it has none for this
 }
 
 func (e *RuleError) Error() string {
@@ -58,7 +59,7 @@ func isNameRune(r rune) bool {
 // check returns a *RuleError unless r may be put.
 func (r *Rule) check() error {
 	if reason := nameReason(r.Name); reason != "" {
-		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason}
+		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason, Code: CodeValidation}
 	}
 	if r.Pattern == nil || r.Pattern.compiled == nil {
 		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want one that Compile has made"}
@@ -67,7 +68,11 @@ func (r *Rule) check() error {
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		if field, reason := t.check(); reason != "" {
-			return &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+			e := &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+			if field == "ID" || field == "Input" {
+				e.Code = CodeValidation
+			}
+			return e
 		}
 		if seen[t.ID] {
 			return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
@@ -95,6 +100,11 @@ func (b *Bus) PutRule(r Rule) error {
 	if err := r.check(); err != nil {
 		return err
 	}
+	if b.options.Strict {
+		if err := r.checkStrict(); err != nil {
+			return err
+		}
+	}
 	r.Targets = cloneTargets(r.Targets)
 	n := &rule{Rule: r}
 	for i := range r.Targets {
@@ -110,6 +120,9 @@ func (b *Bus) PutRule(r Rule) error {
 		return fmt.Errorf("footbridge: put rule %q: %w", r.Name, ErrClosed)
 	}
 	old := b.rules[r.Name]
+	if b.options.Strict && old == nil && len(b.rules) >= maxRules {
+		return &RuleError{Rule: r.Name, Field: "Name", Reason: limitExceeded, Code: CodeLimitExceeded}
+	}
 	for _, t := range n.targets {
 		b.setQueueLocked(t, old)
 	}
