@@ -43,6 +43,8 @@ type Options struct {
 	Account string // of events that name none, and in ARNs; "000000000000"
 	Region  string // likewise; "us-east-1"
 
+	Description string // for people, see Hub.Describe; with Strict at most 512 characters
+
 	Retry       RetryPolicy  // of targets that name none; nil: Backoff{}
 	DLQ         DLQ          // of targets that name none; nil: none, and what cannot be delivered is reported as lost
 	Concurrency int          // of targets that name none; 0: 16
@@ -51,6 +53,22 @@ type Options struct {
 	Middleware  []Middleware // around every attempt, the first outermost
 	Observer    *Observer    // nil: none
 	Logger      *slog.Logger // nil: discards
+
+	// Strict enforces the service's limits, so that what passes here passes there, and makes
+	// errors of what it drops in silence. docs/design.md has the list.
+	//
+	//   - PutRule refuses a 301st rule, a 6th target, a pattern of more than 2,048 characters
+	//     or 1,000 combinations of $or branches or of wildcards that are too complex, more than
+	//     512 characters of a description, 8,192 of a constant input or of a template, 256 of a
+	//     path, 100 paths, and a Backoff of more than 185 retries or a MaxAge that is not from a
+	//     minute to a day.
+	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
+	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
+	//     detail-type of more than 128 characters, but for redriven ones one that matches no
+	//     rule ([ErrUnmatched]), and one of which a target's Input cannot be made (an
+	//     *[InputError]).
+	//   - A Hub refuses a 101st bus.
+	Strict bool
 }
 
 // Defaults of Options.
@@ -62,6 +80,8 @@ const (
 	DefaultQueue       = 65536
 	DefaultBacklog     = 65536
 )
+
+const maxBusName = 256 // characters
 
 // ErrClosed is returned by a bus that was closed.
 var ErrClosed = errors.New("bus is closed")
@@ -117,11 +137,16 @@ func (o *Options) check() error {
 			return &OptionError{n.field, fmt.Sprintf("want 0 or more, got %d", n.n)}
 		}
 	}
-	if strings.ContainsFunc(o.Name, func(r rune) bool { return nameReason(string(r)) != "" }) || len(o.Name) > 256 {
+	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {
 		return &OptionError{"Name", fmt.Sprintf(`want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got %q`, o.Name)}
 	}
 	if slices.ContainsFunc(o.Middleware, func(m Middleware) bool { return m == nil }) {
 		return &OptionError{"Middleware", "want functions, got nil"}
+	}
+	if o.Strict {
+		if err := o.checkStrict(); err != nil {
+			return err
+		}
 	}
 	e := Event{Source: "-", DetailType: "-", Detail: []byte("{}"), Account: o.Account, Region: o.Region}
 	var invalid *EventError
@@ -156,6 +181,14 @@ func (o *Options) fill() {
 
 // Name returns the bus's name.
 func (b *Bus) Name() string { return b.options.Name }
+
+// ARN returns the bus's ARN.
+func (b *Bus) ARN() string {
+	return fmt.Sprintf("arn:aws:events:%s:%s:event-bus/%s", b.options.Region, b.options.Account, b.options.Name)
+}
+
+// RuleARN returns the ARN of the rule of that name, whether or not there is one.
+func (b *Bus) RuleARN(name string) string { return b.arn("rule", name) }
 
 // arn returns the ARN of a resource of the bus: kind "rule" and a rule's name, say.
 // On other buses than the default one its name stands between the two.

@@ -132,6 +132,7 @@ func (d *delivery) Attempt(v *dispatch.Verdict) {
 type attempt struct {
 	number int
 	start  time.Time // zero if no one asks how long it takes
+	input  []byte    // as Delivery.Input
 	failure
 }
 
@@ -162,6 +163,13 @@ func (d *delivery) info(attempt int) Delivery {
 	}
 }
 
+// told is info with what the target has received.
+func (d *delivery) told(a *attempt) Delivery {
+	i := d.info(a.number)
+	i.Input = a.input
+	return i
+}
+
 // handle calls the handler and makes an error of a panic, also of one of the error's
 // own methods.
 func (d *delivery) handle(ctx context.Context, a *attempt) {
@@ -174,8 +182,10 @@ func (d *delivery) handle(ctx context.Context, a *attempt) {
 	if f := d.target.event; f != nil {
 		// Optimization: the event is copied once, and no Delivery is made (BenchmarkPublish).
 		err = f(ctx, d.accepted.event)
+	} else if a.input, err = d.input(); err != nil {
+		err = Permanent(err)
 	} else {
-		err = d.target.handler.Handle(ctx, d.info(a.number))
+		err = d.target.handler.Handle(ctx, d.told(a))
 	}
 	if err == nil {
 		a.failure = failure{}
@@ -206,7 +216,7 @@ func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 		return
 	}
 	defer d.delivered(a)
-	call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.info(a.number), Duration: time.Since(a.start)})
+	call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.told(a), Duration: time.Since(a.start)})
 }
 
 func (d *delivery) delivered(a *attempt) {
@@ -220,14 +230,14 @@ func (d *delivery) delivered(a *attempt) {
 		return
 	}
 	defer d.end(Delivered, nil)
-	call(b, b.options.Observer.Delivered, d.info(a.number))
+	call(b, b.options.Observer.Delivered, d.told(a))
 }
 
 // failed is conclude for an attempt that failed.
 func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
 	b := d.accepted.bus
 	b.counters.failed.Add(1)
-	tell := AttemptInfo{Delivery: d.info(a.number), Err: a.err}
+	tell := AttemptInfo{Delivery: d.told(a), Err: a.err}
 	if !a.start.IsZero() {
 		tell.Duration = time.Since(a.start)
 	}

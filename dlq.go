@@ -26,6 +26,7 @@ type DLQ interface {
 // six attributes and what it takes to deliver it after all. Its JSON form is stable.
 type DeadLetter struct {
 	Event        Event
+	Input        []byte // what the target's Input made of the event; nil: it has none, or it cannot be made
 	Bus          string // name
 	Rule, Target string
 	RuleARN      string // RULE_ARN
@@ -43,11 +44,13 @@ type DeadLetter struct {
 	Err      error     // of the last attempt; in JSON only its text survives
 }
 
-// Error codes of dead letters. All but CodeBusClosed and CodeTargetRemoved are the service's.
+// Error codes of dead letters. All but CodeInvalidInput, CodeBusClosed and CodeTargetRemoved
+// are the service's.
 const (
 	CodeErrorFromTarget = "ERROR_FROM_TARGET"          // the handler returned an error that names no other, or panicked
 	CodeTimeout         = "TIMEOUT"                    // the last attempt failed behind its Timeout
-	CodeInvalidJSON     = "INVALID_JSON"               // the detail cannot be unmarshalled
+	CodeInvalidJSON     = "INVALID_JSON"               // the detail, or the input, cannot be unmarshalled
+	CodeInvalidInput    = "INVALID_INPUT"              // the target's Input cannot be made of the event
 	CodeThirdAccountHop = "THIRD_ACCOUNT_HOP_DETECTED" // a second bus-to-bus hop
 	CodeResourceLimit   = "RESOURCE_LIMIT_EXCEEDED"    // the target's queue or backlog is full
 	CodeBusClosed       = "BUS_CLOSED"                 // Close's context ended first
@@ -57,7 +60,8 @@ const (
 // letterJSON is the JSON form of a DeadLetter. Attributes are strings, as in the
 // service's messages.
 type letterJSON struct {
-	Event      Event `json:"event"`
+	Event      Event   `json:"event"`
+	Input      *string `json:"input,omitempty"` // a text, which need not be JSON
 	Attributes struct {
 		RuleARN                 string `json:"RULE_ARN"`
 		TargetARN               string `json:"TARGET_ARN"`
@@ -75,12 +79,17 @@ type letterJSON struct {
 	Time      time.Time `json:"time"`
 }
 
-// MarshalJSON returns the letter's stable form: the envelope under "event", the
-// service's six attributes under "attributes", and "bus", "rule", "target",
+// MarshalJSON returns the letter's stable form: the envelope under "event", if the target
+// has an Input what was made of it, as a string, under "input", the service's six
+// attributes under "attributes", and "bus", "rule", "target",
 // "forwarded" if it is true, "accepted" and "time". As in every envelope, the event's
 // time is in whole seconds.
 func (d DeadLetter) MarshalJSON() ([]byte, error) {
 	j := letterJSON{Event: d.Event, Bus: d.Bus, Rule: d.Rule, Target: d.Target, Forwarded: d.Forwarded, Accepted: d.Accepted, Time: d.Time}
+	if d.Input != nil {
+		input := string(d.Input)
+		j.Input = &input
+	}
 	a := &j.Attributes
 	a.RuleARN, a.TargetARN, a.ErrorCode, a.ErrorMessage = d.RuleARN, d.TargetARN, d.ErrorCode, d.ErrorMessage
 	a.RetryAttempts, a.ExhaustedRetryCondition = strconv.Itoa(d.RetryAttempts), d.ExhaustedRetryCondition
@@ -102,6 +111,9 @@ func (d *DeadLetter) UnmarshalJSON(data []byte) error {
 		Event: j.Event, Bus: j.Bus, Rule: j.Rule, Target: j.Target, RuleARN: a.RuleARN, TargetARN: a.TargetARN,
 		ErrorCode: a.ErrorCode, ErrorMessage: a.ErrorMessage, RetryAttempts: retries,
 		ExhaustedRetryCondition: a.ExhaustedRetryCondition, Forwarded: j.Forwarded, Accepted: j.Accepted, Time: j.Time, Err: errors.New(a.ErrorMessage),
+	}
+	if j.Input != nil {
+		d.Input = []byte(*j.Input)
 	}
 	return nil
 }
@@ -208,8 +220,8 @@ func (q *MemoryDLQ) Redrive(ctx context.Context, b *Bus, choose func(DeadLetter)
 }
 
 // Redrive delivers a dead letter again, to its own target and no other, with a new
-// acceptance time and all its retries. The rule need not match or be enabled. The
-// error wraps [ErrRuleNotFound], [ErrTargetNotFound], or what [Bus.Publish] returns;
+// acceptance time and all its retries. The rule need not match or be enabled. What the
+// target's Input is now makes its input anew. The error wraps [ErrRuleNotFound], [ErrTargetNotFound], or what [Bus.Publish] returns;
 // then nothing was accepted and the letter is still the caller's.
 func (b *Bus) Redrive(ctx context.Context, d DeadLetter) error {
 	_, err := b.publish(ctx, d.Event, publication{to: &d, forwarded: d.Forwarded})

@@ -12,7 +12,11 @@
 //   - A [Rule] is a Pattern with the Targets of the events that match it.
 //   - A [Target] is a [Handler] with how it is to be called. [Func], [Typed], [Chan]
 //     and [Forward] make the usual ones.
-//   - A [Bus] has rules, and takes events: [Bus.Publish].
+//   - An [Input] says what a target receives of an event: all of it, a constant, a part, or
+//     a template filled with parts.
+//   - A [Bus] has rules, and takes events: [Bus.Publish], or the service's request,
+//     [Bus.PutEvents], which takes each [Entry] as the service does.
+//   - A [Hub] has several buses by name, as an account of the service has.
 //   - A [RetryPolicy] says when a failed delivery is attempted again: [Backoff].
 //   - A [DLQ] keeps deliveries that will not be attempted again: dead letters.
 //     [MemoryDLQ] is one.
@@ -30,7 +34,7 @@
 // TestRedriveKeepsWhatIsRefused, TestSimulation, also in internal/dispatch, TestSoak)
 //
 // All or none. Publish accepts an event for all the targets it matches or, with an
-// error, for none of them. (TestPublishIsAllOrNone, TestTraceAllOrNone,
+// error, for none of them; PublishTo for those of the rules it names. (TestPublishIsAllOrNone, TestTraceAllOrNone, TestPublishTo,
 // TestPublishRefusesBadEvents, TestReplacingARuleIsAtomic)
 //
 // A bad target hurts itself only. A panic is an error with its stack. A delivery that
@@ -98,6 +102,24 @@
 // Patterns mean what they mean in EventBridge: footbridge agrees with all of 8,500
 // cases whose verdicts two other matchers, one of them the service's own engine, agree
 // on. (TestConformance, TestStanzas in internal/match)
+//
+// A target receives what its Input says, to the byte. An event of which that cannot be made
+// is a dead letter that says why. (TestInput, TestTraceInput, TestPutRuleRefusesInputs,
+// TestTemplates in internal/transform)
+//
+// PutEvents answers as the service does, code and text, entry by entry. An event for a bus
+// there is not is dropped as there, but counted and observed; Strict makes it an error.
+// (TestPutEventsEntries, TestPutEventsResultsAreInOrder, TestPutEventsRefusesRequests,
+// TestUnknownBus)
+//
+// Buses may forward to each other. An event passes one hop, with its ID and time; a second
+// is a dead letter, so that no loop goes round. A Hub routes by name or ARN, and its Wait
+// waits for what goes from bus to bus. (TestTraceForward, TestHubHops, TestHubPutEvents,
+// TestHubAnswers, TestHubWait, TestHubClose, TestHubDelete)
+//
+// What passes with Strict passes in the service: its limits hold, and what it drops in silence
+// is an error. (TestStrictLimits, TestStrictWords, TestStrictUnmatched, TestStrictInput,
+// TestUnknownBus, TestComplexity in internal/strict)
 //
 // # Not promised
 //

@@ -109,6 +109,68 @@ func ExampleCompile() {
 	// /detail/total/0/numeric 31
 }
 
+// The service's request, and its response in the service's JSON.
+func ExampleBus_PutEvents() {
+	ctx := context.Background()
+	bus := footbridge.New(nil)
+	result, err := bus.PutEvents(ctx, []footbridge.Entry{
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":1}`},
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":`},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(result.FailedEntryCount, "failed")
+	for _, e := range result.Entries {
+		fmt.Printf("has an ID: %t, %q %q\n", e.EventID != "", e.ErrorCode, e.ErrorMessage)
+	}
+	// Output:
+	// 1 failed
+	// has an ID: true, "" ""
+	// has an ID: false, "MalformedDetail" "Detail is malformed."
+}
+
+// The default bus and a named one, which it forwards to.
+func ExampleHub() {
+	ctx := context.Background()
+	hub := footbridge.NewHub(nil)
+	orders, err := hub.Create("orders", nil)
+	if err != nil {
+		fmt.Println(err)
+	}
+	shop := footbridge.MustCompile(`{"source":["shop"]}`)
+	err = errors.Join(
+		hub.Default().PutRule(footbridge.Rule{Name: "to-orders", Pattern: shop, Targets: []footbridge.Target{footbridge.Forward("orders", orders)}}),
+		orders.PutRule(footbridge.Rule{Name: "print", Pattern: shop, Targets: []footbridge.Target{
+			footbridge.Func("print", func(_ context.Context, e footbridge.Event) error {
+				fmt.Println("received", string(e.Detail))
+				return nil
+			}),
+		}}),
+	)
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, hop := range hub.Hops() {
+		fmt.Println(hop.Bus, hop.Rule, hop.Target, "->", hop.To)
+	}
+	_, err = hub.PutEvents(ctx, []footbridge.Entry{
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":1}`}, // to the default bus
+		{Source: "shop", DetailType: "Order Placed", Detail: `{"id":2}`, EventBusName: "nowhere"},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	if err := hub.Close(ctx); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("dropped:", hub.Default().Stats().UnknownBus)
+	// Output:
+	// default to-orders orders -> orders
+	// received {"id":1}
+	// dropped: 1
+}
+
 // Many patterns at once, without a bus.
 func ExampleMatcher() {
 	var m footbridge.Matcher[string]

@@ -23,8 +23,9 @@ func (d *delivery) claim(code, exhausted string, err error) bool {
 
 func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 	a, t := d.accepted, d.target
+	input, _ := d.input() // if it cannot be made, that is err
 	return &DeadLetter{
-		Event: a.event, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
+		Event: a.event, Input: input, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
 		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
 		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
 		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: d.forwarded, Accepted: a.time, Time: time.Now(), Err: err,

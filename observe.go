@@ -14,6 +14,7 @@ type Observer struct {
 	Published    func(PublishInfo) // an event was accepted
 	Unmatched    func(PublishInfo) // an event was accepted and matches no rule
 	Refused      func(RefusedInfo) // an event was not accepted
+	UnknownBus   func(RefusedInfo) // PutEvents took an event for a bus there is not, and dropped it
 	Attempted    func(AttemptInfo) // an attempt came back
 	Delivered    func(Delivery)    // a handler returned nil: that ends the delivery
 	DeadLettered func(DeadLetter)  // a DLQ took a letter: that ends the delivery
@@ -30,7 +31,7 @@ type PublishInfo struct {
 // A RefusedInfo tells of an event that was not accepted.
 type RefusedInfo struct {
 	Event Event
-	Err   error // what Publish returned
+	Err   error // what Publish returned; of an unknown bus a *RequestError that names it
 }
 
 // An AttemptInfo tells of an attempt.
@@ -56,6 +57,7 @@ type Stats struct {
 	Published      int64 // events accepted
 	Unmatched      int64 // of these, events that match no rule
 	Refused        int64 // events not accepted
+	UnknownBus     int64 // events that PutEvents dropped, since they were for a bus there is not
 	TriggeredRules int64 // sum over events of the rules matched
 	Deliveries     int64 // sum over events of the targets of those rules; redriven ones count again
 
@@ -88,6 +90,7 @@ type TargetStats struct {
 type counters struct {
 	_                                                         [64]byte
 	published, unmatched, refused, triggeredRules, deliveries atomic.Int64 // by publishers
+	unknownBus                                                atomic.Int64 // by publishers
 	_                                                         [64]byte
 	failed, retries                                           atomic.Int64 // attempts, by workers
 	late                                                      atomic.Int64 // attempts that succeeded when Close had given them up
@@ -114,7 +117,7 @@ func (b *Bus) Stats() Stats {
 	c := &b.counters
 	failed, late, succeeded := c.failed.Load(), c.late.Load(), c.allSucceeded()
 	s := Stats{
-		Published: c.published.Load(), Unmatched: c.unmatched.Load(), Refused: c.refused.Load(), TriggeredRules: c.triggeredRules.Load(),
+		Published: c.published.Load(), Unmatched: c.unmatched.Load(), Refused: c.refused.Load(), UnknownBus: c.unknownBus.Load(), TriggeredRules: c.triggeredRules.Load(),
 		Deliveries: c.deliveries.Load(), Invocations: succeeded + failed, FailedInvocations: failed,
 		RetryInvocationAttempts: c.retries.Load(), Delivered: succeeded - late, DeadLettered: c.deadLettered.Load(),
 		Lost: c.lost.Load(), Undecided: int64(b.dispatcher.Undecided()),

@@ -23,6 +23,7 @@ type publication struct {
 	forwarded bool          // it comes from another bus
 	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
+	rules     []string      // it is replayed, to these rules alone, or if there are none to all; nil: it is not
 	done      func(Outcome) // nil: no one asks
 }
 
@@ -30,14 +31,20 @@ type publication struct {
 func (b *Bus) publish(ctx context.Context, e Event, p publication) (id string, err error) {
 	a := &accepted{bus: b, event: e}
 	if err := b.tryPublish(ctx, a, &p); err != nil {
-		b.counters.refused.Add(1)
-		call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+		b.refuse(e, err)
 		return "", err
 	}
 	return a.event.ID, nil
 }
 
-func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error {
+// refuse counts and tells that e is not accepted.
+func (b *Bus) refuse(e Event, err error) {
+	b.counters.refused.Add(1)
+	call(b, b.options.Observer.Refused, RefusedInfo{Event: e, Err: err})
+}
+
+// mayPublish returns why nothing can be published, whatever it is.
+func (b *Bus) mayPublish(ctx context.Context) error {
 	if b.invalid != nil {
 		return b.invalid
 	}
@@ -47,8 +54,20 @@ func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error
 	if b.closed.Load() {
 		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
 	}
+	return nil
+}
+
+func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error {
+	if err := b.mayPublish(ctx); err != nil {
+		return err
+	}
 	if err := a.event.check(); err != nil {
 		return err
+	}
+	if b.options.Strict {
+		if err := a.event.checkStrict(); err != nil {
+			return err
+		}
 	}
 	a.values, a.time = valuesOf(ctx), time.Now()
 	b.complete(&a.event, a.time)
@@ -229,6 +248,9 @@ func (s *press) prepare(a *accepted, p *publication) error {
 			s.add(a, p, t)
 		}
 	}
+	if a.bus.options.Strict {
+		return s.checkStrict(a, p)
+	}
 	return nil
 }
 
@@ -249,6 +271,11 @@ func (s *press) match(a *accepted, p *publication) (err error) {
 	s.rules, err = a.bus.matcher.AppendFieldsMatches(s.rules, (*match.Fields)(&a.event), MaxDetailDepth)
 	if err != nil {
 		return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	}
+	if len(p.rules) > 0 {
+		if err := s.keepNamed(a.bus, p); err != nil {
+			return err
+		}
 	}
 	if p.done != nil { // an Outcome is sorted
 		slices.SortFunc(s.rules, func(a, b *rule) int { return cmp.Compare(a.Name, b.Name) })

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/transform"
 )
 
 // A Rule says which events go where: those that match Pattern go to every target.
@@ -29,7 +30,8 @@ type RuleError struct {
 	Rule   string // its name
 	Target string // the ID of the target that is wrong; "" if it is the rule
 	Field  string // of Rule or Target, such as "Name"
-	Reason string
+	Reason string // in the service's words where it has them
+	Code   string // the service's, one of the Code constants of requests; "": it has none for this
 }
 
 func (e *RuleError) Error() string {
@@ -43,19 +45,21 @@ func (e *RuleError) Error() string {
 // nameReason says what is wrong with the name of a rule or the ID of a target; ""
 // is nothing. The grammar is the service's.
 func nameReason(name string) string {
-	ok := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r)
-	}
-	if len(name) < 1 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !ok(r) }) {
+	if len(name) < 1 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !isNameRune(r) }) {
 		return fmt.Sprintf(`want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got %q`, name)
 	}
 	return ""
 }
 
+// isNameRune reports whether r may stand in a name.
+func isNameRune(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(".-_", r)
+}
+
 // check returns a *RuleError unless r may be put.
 func (r *Rule) check() error {
 	if reason := nameReason(r.Name); reason != "" {
-		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason}
+		return &RuleError{Rule: r.Name, Field: "Name", Reason: reason, Code: CodeValidation}
 	}
 	if r.Pattern == nil || r.Pattern.compiled == nil {
 		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want one that Compile has made"}
@@ -64,7 +68,11 @@ func (r *Rule) check() error {
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		if field, reason := t.check(); reason != "" {
-			return &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+			e := &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+			if field == "ID" || field == "Input" {
+				e.Code = CodeValidation
+			}
+			return e
 		}
 		if seen[t.ID] {
 			return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
@@ -92,7 +100,12 @@ func (b *Bus) PutRule(r Rule) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	r.Targets = slices.Clone(r.Targets)
+	if b.options.Strict {
+		if err := r.checkStrict(); err != nil {
+			return err
+		}
+	}
+	r.Targets = cloneTargets(r.Targets)
 	n := &rule{Rule: r}
 	for i := range r.Targets {
 		t, err := b.newTarget(r.Name, r.Targets[i])
@@ -107,6 +120,9 @@ func (b *Bus) PutRule(r Rule) error {
 		return fmt.Errorf("footbridge: put rule %q: %w", r.Name, ErrClosed)
 	}
 	old := b.rules[r.Name]
+	if b.options.Strict && old == nil && len(b.rules) >= maxRules {
+		return &RuleError{Rule: r.Name, Field: "Name", Reason: limitExceeded, Code: CodeLimitExceeded}
+	}
 	for _, t := range n.targets {
 		b.setQueueLocked(t, old)
 	}
@@ -115,6 +131,16 @@ func (b *Bus) PutRule(r Rule) error {
 		t.retire()
 	}
 	return nil
+}
+
+// cloneTargets returns a copy that shares no memory with targets but for their handlers,
+// policies and queues.
+func cloneTargets(targets []Target) []Target {
+	targets = slices.Clone(targets)
+	for i := range targets {
+		targets[i].Input = targets[i].Input.clone()
+	}
+	return targets
 }
 
 // without returns the targets of r, which may be nil, whose queues n has not taken over.
@@ -206,7 +232,7 @@ func (b *Bus) Rules() []Rule {
 	rules := make([]Rule, 0, len(b.rules))
 	for _, r := range b.sortedRulesLocked() {
 		c := r.Rule
-		c.Targets = slices.Clone(c.Targets)
+		c.Targets = cloneTargets(c.Targets)
 		rules = append(rules, c)
 	}
 	return rules
@@ -231,7 +257,11 @@ func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}
-	n.event, _ = n.handler.(eventFunc)
+	if n.input, _ = t.Input.compile(t.ID); n.input != nil {
+		n.input.vars = transform.Vars{RuleARN: b.arn("rule", rule), RuleName: rule}
+	} else {
+		n.event = eventFuncOf(n.handler)
+	}
 	if n.retry == nil {
 		n.retry = b.options.Retry
 	}

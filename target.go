@@ -2,6 +2,7 @@ package footbridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +14,7 @@ import (
 type Target struct {
 	ID      string // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the rule's other targets
 	Handler Handler
+	Input   Input       // what it receives; zero: the envelope
 	Retry   RetryPolicy // nil: the bus's
 	DLQ     DLQ         // nil: the bus's
 
@@ -89,7 +91,24 @@ func (t *Target) check() (field, reason string) {
 	case t.Overflow < OverflowBlock || t.Overflow > OverflowDeadLetter:
 		return "Overflow", fmt.Sprintf("want OverflowBlock, OverflowReject or OverflowDeadLetter, got %d", t.Overflow)
 	}
+	if reason == "" {
+		field, reason = "Input", t.checkInput()
+	}
 	return field, reason
+}
+
+// checkInput says why the target does not take its Input; "" is that it does.
+func (t *Target) checkInput() string {
+	in, reason := t.Input.compile(t.ID)
+	if in != nil && reason == "" {
+		switch t.Handler.(type) {
+		case forward:
+			return "want none, since a target that is a bus takes no transformation"
+		case chanFunc:
+			return "want none, since the channel takes events as they are"
+		}
+	}
+	return reason
 }
 
 // A Handler handles the deliveries of a target. An error means that the attempt
@@ -120,6 +139,7 @@ type Delivery struct {
 	Event        Event
 	Bus          string // name
 	Rule, Target string
+	Input        []byte    // what the target's Input made of the event, which no one may change; nil: it has none
 	Attempt      int       // from 1
 	Accepted     time.Time // when the bus accepted the event
 
@@ -133,10 +153,13 @@ func DeliveryFromContext(ctx context.Context) (d Delivery, ok bool) {
 	if of == nil {
 		return Delivery{}, false
 	}
-	return of.info(attempt), true
+	d = of.info(attempt)
+	d.Input, _ = of.input() // an attempt whose input cannot be made has no context
+	return d, true
 }
 
-// Func returns a target that calls fn.
+// Func returns a target that calls fn. If the target is given an Input, what that has made
+// of the event is in [DeliveryFromContext].
 func Func(id string, fn func(ctx context.Context, e Event) error) Target {
 	if fn == nil {
 		return Target{ID: id}
@@ -149,19 +172,50 @@ type eventFunc func(ctx context.Context, e Event) error
 
 func (f eventFunc) Handle(ctx context.Context, d Delivery) error { return f(ctx, d.Event) }
 
-// Typed returns a target that calls fn with the event's Detail unmarshalled into a
-// T. A Detail that cannot be is a dead letter at once, with the code [CodeInvalidJSON].
+// eventFuncOf returns the function that h is for an event alone, nil if h needs more.
+func eventFuncOf(h Handler) eventFunc {
+	switch h := h.(type) {
+	case eventFunc:
+		return h
+	case chanFunc:
+		return eventFunc(h)
+	case interface {
+		handleEvent(context.Context, Event) error
+	}: // Typed
+		return h.handleEvent
+	}
+	return nil
+}
+
+// Typed returns a target that calls fn with the event's Detail unmarshalled into a T, or,
+// if the target is given an Input, with what that has made of the event. What cannot be
+// unmarshalled is a dead letter at once, with the code [CodeInvalidJSON].
 func Typed[T any](id string, fn func(ctx context.Context, e Event, detail T) error) Target {
 	if fn == nil {
 		return Target{ID: id}
 	}
-	return Func(id, func(ctx context.Context, e Event) error {
-		var detail T
-		if err := e.Decode(&detail); err != nil {
-			return Permanent(&codedError{CodeInvalidJSON, err})
-		}
-		return fn(ctx, e, detail)
-	})
+	return Target{ID: id, Handler: typed[T](fn)}
+}
+
+type typed[T any] func(ctx context.Context, e Event, detail T) error
+
+func (fn typed[T]) Handle(ctx context.Context, d Delivery) error {
+	if d.Input == nil {
+		return fn.handleEvent(ctx, d.Event)
+	}
+	var input T
+	if err := json.Unmarshal(d.Input, &input); err != nil {
+		return Permanent(&codedError{CodeInvalidJSON, fmt.Errorf("footbridge: input of event %s (%s): %w", d.Event.ID, d.Event.DetailType, err)})
+	}
+	return fn(ctx, d.Event, input)
+}
+
+func (fn typed[T]) handleEvent(ctx context.Context, e Event) error {
+	var detail T
+	if err := e.Decode(&detail); err != nil {
+		return Permanent(&codedError{CodeInvalidJSON, err})
+	}
+	return fn(ctx, e, detail)
 }
 
 // Chan returns a target that sends each event to ch. An attempt waits until the
@@ -172,7 +226,7 @@ func Chan(id string, ch chan<- Event) Target {
 	if ch == nil {
 		return Target{ID: id}
 	}
-	return Func(id, func(ctx context.Context, e Event) (err error) {
+	return Target{ID: id, Handler: chanFunc(func(ctx context.Context, e Event) (err error) {
 		defer func() {
 			if r := recover(); r != nil { // only a send on a closed channel panics here
 				err = Permanent(fmt.Errorf("footbridge: target %s: %v", id, r))
@@ -184,8 +238,13 @@ func Chan(id string, ch chan<- Event) Target {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	})
+	})}
 }
+
+// A chanFunc is the handler of a channel.
+type chanFunc eventFunc
+
+func (f chanFunc) Handle(ctx context.Context, d Delivery) error { return f(ctx, d.Event) }
 
 // Forward returns a target that publishes each event on another bus, with its ID
 // and its time. An event passes one such hop; a second is a dead letter with the
@@ -231,7 +290,8 @@ type target struct {
 	Target
 	rule    string
 	handler Handler   // with middleware
-	event   eventFunc // handler, if it is one; nil: it is none
+	event   eventFunc // of the handler, if it needs the event alone; nil: it needs more
+	input   *compiledInput
 	retry   RetryPolicy
 	dlq     DLQ // nil: none
 	queue   *dispatch.Queue

@@ -1,0 +1,149 @@
+package footbridge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/footbridge-go/footbridge/internal/strict"
+)
+
+// This file has what Options.Strict enforces beside what always holds: the service's limits,
+// by its API model and its documentation.
+
+const (
+	maxRules       = 300  // of a bus
+	maxTargets     = 5    // of a rule
+	maxPattern     = 2048 // characters
+	maxDescription = 512  // likewise
+	maxConstant    = 8192 // likewise
+	maxPath        = 256  // likewise
+	maxTemplate    = 8192 // likewise
+	maxPaths       = 100  // of a transformer
+	maxDetailType  = 128  // characters
+	minAge         = time.Minute
+)
+
+// tooComplex is the service's reason for a pattern whose wildcards are.
+const tooComplex = "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character"
+
+// ErrUnmatched is wrapped by what Publish returns, with Strict, for an event that matches
+// no rule.
+var ErrUnmatched = errors.New("the event matches no rule")
+
+// A limit is a bound that Strict enforces on something of a rule or target.
+type limit struct {
+	field   string // of Rule or Target
+	n, most int
+	what    string // of which there are n
+	code    string
+}
+
+// firstOver returns the first of the limits that is exceeded, and why.
+func firstOver(limits ...limit) (l limit, reason string) {
+	for _, l := range limits {
+		switch {
+		case l.n <= l.most:
+		case l.code == CodeLimitExceeded:
+			return l, limitExceeded
+		default:
+			return l, fmt.Sprintf("want at most %d %s, got %d", l.most, l.what, l.n)
+		}
+	}
+	return limit{}, ""
+}
+
+// checkStrict returns a *RuleError if the service would not take r.
+func (r *Rule) checkStrict() error {
+	text := r.Pattern.String()
+	combinations, complexity, err := strict.Measure(text)
+	if err != nil { // which Compile has excluded
+		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: err.Error(), Code: CodeInvalidEventPattern}
+	}
+	l, reason := firstOver(
+		limit{"Description", utf8.RuneCountInString(r.Description), maxDescription, "characters", CodeValidation},
+		limit{"Pattern", utf8.RuneCountInString(text), maxPattern, "characters", CodeValidation},
+		limit{"Pattern", combinations, strict.MaxCombinations, "combinations of $or branches", CodeInvalidEventPattern},
+		limit{"Targets", len(r.Targets), maxTargets, "targets", CodeLimitExceeded},
+	)
+	if reason == "" && complexity > strict.MaxComplexity {
+		l, reason = limit{field: "Pattern", code: CodeInvalidEventPattern}, tooComplex
+	}
+	if reason != "" {
+		return &RuleError{Rule: r.Name, Field: l.field, Reason: reason, Code: l.code}
+	}
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		if field, reason := t.checkStrict(); reason != "" {
+			return &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason, Code: CodeValidation}
+		}
+	}
+	return nil
+}
+
+// checkStrict returns the field that the service would not take and why, or "" and "".
+func (t *Target) checkStrict() (field, reason string) {
+	in := &t.Input
+	l, reason := firstOver(
+		limit{"Input", utf8.RuneCount(in.Constant), maxConstant, "characters of a constant", ""},
+		limit{"Input", utf8.RuneCountInString(in.Path), maxPath, "characters of a path", ""},
+		limit{"Input", utf8.RuneCountInString(in.Transformer.InputTemplate), maxTemplate, "characters of a template", ""},
+		limit{"Input", len(in.Transformer.InputPathsMap), maxPaths, "paths", ""},
+	)
+	if reason == "" {
+		return "Retry", retryReason(t.Retry)
+	}
+	return l.field, reason
+}
+
+// retryReason says why the service would not take a policy; of one that is no Backoff it
+// cannot be said.
+func retryReason(p RetryPolicy) string {
+	b, ok := p.(Backoff)
+	switch {
+	case !ok:
+	case b.MaxRetries > DefaultMaxRetries:
+		return fmt.Sprintf("want at most %d retries, got %d", DefaultMaxRetries, b.MaxRetries)
+	case b.MaxAge > DefaultMaxAge || b.MaxAge > 0 && b.MaxAge < minAge:
+		return fmt.Sprintf("want a MaxAge from %v to %v, got %v", minAge, DefaultMaxAge, b.MaxAge)
+	}
+	return ""
+}
+
+// checkStrict returns an *OptionError if the service would not take a bus with o.
+func (o *Options) checkStrict() error {
+	if n := utf8.RuneCountInString(o.Description); n > maxDescription {
+		return &OptionError{"Description", fmt.Sprintf("want at most %d characters, got %d", maxDescription, n)}
+	}
+	if reason := retryReason(o.Retry); reason != "" {
+		return &OptionError{"Retry", reason}
+	}
+	return nil
+}
+
+// checkStrict returns an *EventError if the service would not take e.
+func (e *Event) checkStrict() error {
+	if n := utf8.RuneCountInString(e.DetailType); n > maxDetailType {
+		return &EventError{Field: "DetailType", Reason: fmt.Sprintf("want at most %d characters, got %d", maxDetailType, n)}
+	}
+	rest := Entry{Time: e.Time, Source: e.Source, DetailType: e.DetailType, Resources: e.Resources}
+	if size := rest.Size() + len(e.Detail); size >= MaxRequestSize {
+		return &EventError{Field: "Detail", Reason: fmt.Sprintf("want an event of less than %d bytes, got %d", MaxRequestSize, size)}
+	}
+	return nil
+}
+
+// checkStrict returns an error unless the event that s is prepared for matches a rule, as
+// far as it is not replayed, and all its inputs can be made.
+func (s *press) checkStrict(a *accepted, p *publication) error {
+	if len(s.rules) == 0 && p.rules == nil {
+		return fmt.Errorf("footbridge: publish: source %q, detail-type %q: %w", a.event.Source, a.event.DetailType, ErrUnmatched)
+	}
+	for i := range s.batch {
+		if _, err := s.batch[i].Work.(*delivery).input(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
