@@ -99,6 +99,10 @@
 // [errors.As] and [errors.Is]. The bus goes on. (TestPublishRefusesBadEvents,
 // TestPutRuleRefuses, TestPatternErrors, TestBadOptions, TestRefusals)
 //
+// Rules are data, but for what is code of their targets: LoadRules and SaveRules. What a file
+// has too much, or wrong, is refused with its place. (TestLoadRules, TestSaveRules,
+// TestLoadRulesRefuses)
+//
 // Patterns mean what they mean in EventBridge: footbridge agrees with all of 8,500
 // cases whose verdicts two other matchers, one of them the service's own engine, agree
 // on. (TestConformance, TestStanzas in internal/match)
