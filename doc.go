@@ -125,6 +125,11 @@
 // is an error. (TestStrictLimits, TestStrictWords, TestStrictUnmatched, TestStrictInput,
 // TestUnknownBus, TestComplexity in internal/strict)
 //
+// The service's model is held fact by fact: testdata/service has what is known of it, with
+// where it is known from. (TestModel, TestModelInputs, TestPutEventsEntries, TestHubAnswers,
+// TestStrictLimits; TestStandInsFireDisabledRules and the others of its file have what users
+// of local stand-ins miss)
+//
 // # Not promised
 //
 // A delivery is attempted at least once, not at most once: a handler that times out,
