@@ -99,6 +99,10 @@
 // [errors.As] and [errors.Is]. The bus goes on. (TestPublishRefusesBadEvents,
 // TestPutRuleRefuses, TestPatternErrors, TestBadOptions, TestRefusals)
 //
+// Rules are data, but for what is code of their targets: LoadRules and SaveRules. What a file
+// has too much, or wrong, is refused with its place. (TestLoadRules, TestSaveRules,
+// TestLoadRulesRefuses)
+//
 // Patterns mean what they mean in EventBridge: footbridge agrees with all of 8,500
 // cases whose verdicts two other matchers, one of them the service's own engine, agree
 // on. (TestConformance, TestStanzas in internal/match)
@@ -120,6 +124,11 @@
 // What passes with Strict passes in the service: its limits hold, and what it drops in silence
 // is an error. (TestStrictLimits, TestStrictWords, TestStrictUnmatched, TestStrictInput,
 // TestUnknownBus, TestComplexity in internal/strict)
+//
+// The service's model is held fact by fact: testdata/service has what is known of it, with
+// where it is known from. (TestModel, TestModelInputs, TestPutEventsEntries, TestHubAnswers,
+// TestStrictLimits; TestStandInsFireDisabledRules and the others of its file have what users
+// of local stand-ins miss)
 //
 // # Not promised
 //

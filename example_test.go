@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/footbridge-go/footbridge"
@@ -169,6 +170,43 @@ func ExampleHub() {
 	// default to-orders orders -> orders
 	// received {"id":1}
 	// dropped: 1
+}
+
+// Rules from a file; the targets they name are the program's.
+func ExampleLoadRules() {
+	ctx := context.Background()
+	file := strings.NewReader(`[{
+		"name": "dear-orders",
+		"pattern": {"detail": {"total": [{"numeric": [">=", 1000]}]}},
+		"targets": [{"id": "print", "inputPath": "$.detail.id"}]
+	}]`)
+	rules, err := footbridge.LoadRules(file, map[string]footbridge.Target{
+		"print": {Handler: footbridge.HandlerFunc(func(_ context.Context, d footbridge.Delivery) error {
+			fmt.Printf("%s/%s received %s\n", d.Rule, d.Target, d.Input)
+			return nil
+		})},
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	bus := footbridge.New(nil)
+	for _, r := range rules {
+		if err := bus.PutRule(r); err != nil {
+			fmt.Println(err)
+		}
+	}
+	_, err = bus.Publish(ctx, footbridge.Event{Source: "shop", DetailType: "Order Placed", Detail: []byte(`{"id":"O-2","total":2450}`)})
+	if err != nil {
+		fmt.Println(err)
+	}
+	if err := bus.Close(ctx); err != nil {
+		fmt.Println(err)
+	}
+	_, err = footbridge.LoadRules(strings.NewReader(`[{"name":"r","pattern":{"a":[1]},"targets":["mail"]}]`), map[string]footbridge.Target{"print": {}})
+	fmt.Println(err)
+	// Output:
+	// dear-orders/print received "O-2"
+	// footbridge: rules: want one of the targets print, got "mail" (at /0/targets/0, offset 44)
 }
 
 // Many patterns at once, without a bus.

@@ -51,6 +51,8 @@ type InputTransformer struct {
 
 func (t *InputTransformer) isZero() bool { return t.InputTemplate == "" && len(t.InputPathsMap) == 0 }
 
+func (in *Input) isZero() bool { return in.Constant == nil && in.Path == "" && in.Transformer.isZero() }
+
 // clone returns a copy that shares nothing with in.
 func (in Input) clone() Input {
 	in.Constant = bytes.Clone(in.Constant)

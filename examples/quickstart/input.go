@@ -5,11 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/footbridge-go/footbridge"
 )
@@ -55,55 +51,15 @@ func readEvents(args []string) ([]eventLine, error) {
 	return events, nil
 }
 
-// A ruleEntry is a rule as the rules file has it.
-type ruleEntry struct {
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	Pattern     json.RawMessage `json:"pattern"`
-	Targets     []string        `json:"targets"`
-
-	file string // that it is from
-}
-
-// readRules reads the rules file: a JSON array of rules.
-func readRules(args []string) ([]ruleEntry, error) {
+// readRules reads the rules file, with those of the targets that it names.
+func readRules(args []string, targets map[string]footbridge.Target) ([]footbridge.Rule, error) {
 	name, data, err := input(args, 1, "rules.json", sampleRules)
 	if err != nil {
 		return nil, err
 	}
-	var rules []ruleEntry
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&rules); err != nil {
-		return nil, fmt.Errorf("%s: want a JSON array of rules: %w", name, err)
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return nil, fmt.Errorf("%s: want nothing behind the array of rules", name)
-	}
-	seen := make(map[string]bool)
-	for i := range rules {
-		if rules[i].file = name; seen[rules[i].Name] {
-			return nil, fmt.Errorf("%s: rule %q: want a name that no other rule has", name, rules[i].Name)
-		}
-		seen[rules[i].Name] = true
+	rules, err := footbridge.LoadRules(bytes.NewReader(data), targets)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return rules, nil
-}
-
-// compile makes a rule of r, with those of the targets that it names.
-func (r ruleEntry) compile(targets map[string]footbridge.Target) (footbridge.Rule, error) {
-	rule := footbridge.Rule{Name: r.Name, Description: r.Description}
-	var err error
-	if rule.Pattern, err = footbridge.Compile(string(r.Pattern)); err != nil {
-		return rule, fmt.Errorf("%s: rule %q: %w", r.file, r.Name, err)
-	}
-	for _, id := range r.Targets {
-		target, ok := targets[id]
-		if !ok {
-			ids := slices.Sorted(maps.Keys(targets))
-			return rule, fmt.Errorf("%s: rule %q: want one of the targets %s, got %q", r.file, r.Name, strings.Join(ids, ", "), id)
-		}
-		rule.Targets = append(rule.Targets, target)
-	}
-	return rule, nil
 }

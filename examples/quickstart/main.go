@@ -5,7 +5,8 @@
 //	go run ./examples/quickstart [events.jsonl [rules.json]]
 //
 // Each line of the events file is an envelope as EventBridge delivers it. The rules
-// file is a list of rules: a name, a pattern, and the IDs of targets (see shop.go).
+// file is what footbridge.LoadRules reads: names, patterns, and the IDs of targets, which
+// are in shop.go.
 package main
 
 import (
@@ -35,7 +36,8 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rules, err := readRules(args)
+	shop := newShop()
+	rules, err := readRules(args, shop.targets)
 	if err != nil {
 		return err
 	}
@@ -49,12 +51,7 @@ func run(args []string, out io.Writer) error {
 		DLQ:      dlq,
 		Observer: journal.observer(),
 	})
-	shop := newShop()
-	for _, r := range rules {
-		rule, err := r.compile(shop.targets)
-		if err != nil {
-			return err
-		}
+	for _, rule := range rules {
 		if err := bus.PutRule(rule); err != nil {
 			return err
 		}

@@ -59,15 +59,15 @@ func TestBadInput(t *testing.T) {
 		{[]string{events, "none.json"}, "none.json"},
 		{[]string{events, "x", "y"}, "usage"},
 		{[]string{"--help"}, "usage"},
-		{[]string{events, write(`[] x`)}, "nothing behind"},
+		{[]string{events, write(`[] x`)}, "invalid character 'x' after top-level value (offset 4)"},
 		{[]string{events, write(``)}, "want a JSON array of rules"},
 		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]}},{"name":"r","pattern":{"a":[1]}}]`)}, "no other rule has"},
 		{[]string{write("{}\n{")}, ":2: "},
 		{[]string{write(`{"source":"s","detail":{}}`)}, ":1: footbridge: Parameter DetailType is not valid"},
-		{[]string{events, write(`[{"name":"r","patern":{}}]`)}, `unknown field "patern"`},
-		{[]string{events, write(`[{"name":"r","pattern":{"a":[{"prefix":1}]}}]`)}, `: rule "r": footbridge: Event pattern is not valid. Reason: prefix match`},
-		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]},"targets":["emial"]}]`)}, `got "emial"`},
-		{[]string{events, write(`[{"name":"a b","pattern":{"a":[1]}}]`)}, `rule "a b" refused: Name`},
+		{[]string{events, write(`[{"name":"r","patern":{}}]`)}, `got "patern" (at /0/patern, offset 13)`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[{"prefix":1}]}}]`)}, `Reason: prefix match pattern must be a string (at /0/pattern/a/0/prefix, offset 39)`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]},"targets":["emial"]}]`)}, `got "emial" (at /0/targets/0, offset 44)`},
+		{[]string{events, write(`[{"name":"a b","pattern":{"a":[1]}}]`)}, `Name: want 1 to 64 characters`},
 	} {
 		err := run(c.args, io.Discard)
 		assert.ErrorContains(t, err, c.want)

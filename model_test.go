@@ -1,0 +1,328 @@
+package footbridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each fact of testdata/service/model.txt has a test of its name, which passes.
+func TestModel(t *testing.T) {
+	named := make(map[string]bool)
+	for _, f := range facts(t, "model.txt") {
+		name, text, _ := strings.Cut(f.text, " ")
+		require.Equal(t, "fact", f.word, "model.txt:%d", f.line)
+		require.NotNil(t, modelTests[name], "model.txt:%d: %s has no test", f.line, name)
+		require.NotEmpty(t, text)
+		named[name] = true
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { modelTests[name](t) })
+		})
+	}
+	for name := range modelTests {
+		assert.True(t, named[name], "model.txt does not have %s", name)
+	}
+}
+
+// deliverTo puts a rule with that target on b, puts the entry, and closes b.
+func deliverTo(t *testing.T, b *Bus, target Target, e Entry) PutEventsResultEntry {
+	put(t, b, "r", target)
+	r, err := b.PutEvents(t.Context(), []Entry{e})
+	require.NoError(t, err)
+	require.NoError(t, b.Close(t.Context()))
+	checkBooks(t, b)
+	return r.Entries[0]
+}
+
+// payloadOf returns what a target receives of an entry.
+func payloadOf(t *testing.T, e Entry) string {
+	target, got := received("t", Input{})
+	deliverTo(t, New(nil), target, e)
+	require.Len(t, *got, 1)
+	return (*got)[0]
+}
+
+// letterOf returns the dead letter of a target with that handler and policy.
+func letterOf(t *testing.T, h Handler, p RetryPolicy) DeadLetter {
+	dlq := &MemoryDLQ{}
+	deliverTo(t, New(&Options{DLQ: dlq, Retry: p}), Target{ID: "t", Handler: h}, someEntry)
+	require.Equal(t, 1, dlq.Len())
+	return dlq.Letters()[0]
+}
+
+var someEntry = Entry{Source: "s", DetailType: "d", Detail: `{"a":1}`}
+
+var modelTests = map[string]func(t *testing.T){
+	"entry-names": func(t *testing.T) {
+		data, err := json.Marshal(Entry{time.Unix(1, 0), "s", []string{"r"}, "d", "{}", "b", "t"})
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"Time":1,"Source":"s","Resources":["r"],"DetailType":"d","Detail":"{}","EventBusName":"b","TraceHeader":"t"}`, string(data))
+	},
+	"response": func(t *testing.T) {
+		r, err := New(nil).PutEvents(t.Context(), []Entry{{}, someEntry})
+		require.NoError(t, err)
+		data, err := json.Marshal(r)
+		require.NoError(t, err)
+		assert.Equal(t, `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InvalidArgument","ErrorMessage":"Parameter Source is not valid. Reason: Source is a required argument."},{"EventId":"`+
+			r.Entries[1].EventID+`"}]}`, string(data))
+	},
+	"detail-depth": func(t *testing.T) {
+		nested := func(n int) Entry {
+			return Entry{Source: "s", DetailType: "d", Detail: strings.Repeat(`{"a":`, n-1) + "{}" + strings.Repeat("}", n-1)}
+		}
+		assert.Contains(t, payloadOf(t, nested(1)), `"detail":{}}`)
+		assert.Contains(t, payloadOf(t, nested(1000)), strings.Repeat(`{"a":`, 999))
+		target, _ := received("t", Input{})
+		assert.Equal(t, CodeMalformedDetail, deliverTo(t, New(nil), target, nested(1001)).ErrorCode)
+	},
+	"no-rule": func(t *testing.T) {
+		b := New(nil)
+		r, err := b.PutEvents(t.Context(), []Entry{someEntry})
+		require.NoError(t, err)
+		assert.NotEmpty(t, r.Entries[0].EventID)
+		assert.EqualValues(t, 1, b.Stats().Unmatched)
+	},
+	"envelope": func(t *testing.T) {
+		got := payloadOf(t, Entry{Source: "s", DetailType: "d", Detail: ` { "a" : [ 1 ] } `, Resources: []string{"r"}})
+		assert.Regexp(t, `^{"version":"0","id":"[0-9a-f-]{36}","detail-type":"d","source":"s","account":"000000000000","time":"2000-01-01T00:00:00Z","region":"us-east-1","resources":\["r"\],"detail":{"a":\[1\]}}$`, got)
+	},
+	"envelope-resources": func(t *testing.T) { assert.Contains(t, payloadOf(t, someEntry), `"resources":[],`) },
+	"envelope-time": func(t *testing.T) {
+		<-time.After(90 * time.Second)
+		assert.Contains(t, payloadOf(t, someEntry), `"time":"2000-01-01T00:01:30Z"`)
+		e := someEntry
+		e.Time = time.Date(2022, 1, 1, 2, 0, 0, 999e6, time.FixedZone("", 7200))
+		assert.Contains(t, payloadOf(t, e), `"time":"2022-01-01T00:00:00Z"`)
+	},
+	"envelope-replay": func(t *testing.T) {
+		e := event(1)
+		e.ReplayName = "again"
+		data, err := e.MarshalJSON()
+		require.NoError(t, err)
+		assert.Contains(t, string(data), `"region":"","replay-name":"again","resources":[]`)
+	},
+	"same-id": func(t *testing.T) {
+		b, one, two := New(nil), "", ""
+		put(t, b, "one", Func("t", func(_ context.Context, e Event) error { one = e.ID; return nil }))
+		id := deliverTo(t, b, Func("t", func(_ context.Context, e Event) error { two = e.ID; return nil }), someEntry).EventID
+		assert.Equal(t, []string{id, id}, []string{one, two})
+	},
+	"delivered-twice": func(t *testing.T) {
+		b := New(nil)
+		target, got := received("t", Input{})
+		put(t, b, "one", target)
+		deliverTo(t, b, target, someEntry)
+		assert.Len(t, *got, 2)
+	},
+	"later-failure": func(t *testing.T) {
+		b := New(&Options{Retry: NoRetry})
+		r := deliverTo(t, b, Target{ID: "t", Handler: failing(1, errDown)}, someEntry)
+		assert.Equal(t, PutEventsResultEntry{EventID: r.EventID}, r)
+		assert.EqualValues(t, 1, b.Stats().Lost)
+	},
+	"rule-names": func(t *testing.T) {
+		for name, ok := range map[string]bool{"a": true, "A-Z.a_z9": true, strings.Repeat("x", 64): true, "": false, strings.Repeat("x", 65): false, "a/b": false, "é": false} {
+			rule := New(nil).PutRule(Rule{Name: name, Pattern: everything})
+			target := New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{{ID: name, Handler: failing(0, nil)}}})
+			assert.Equal(t, []bool{ok, ok}, []bool{rule == nil, target == nil}, "%q", name)
+		}
+	},
+	"put-rule-replaces": func(t *testing.T) {
+		b := New(nil)
+		require.NoError(t, b.PutRule(Rule{Name: "r", Description: "d", Pattern: everything, Disabled: true}))
+		require.NoError(t, b.PutRule(Rule{Name: "r", Pattern: everything}))
+		assert.Equal(t, []Rule{{Name: "r", Pattern: everything}}, b.Rules())
+	},
+	"pattern-needed": func(t *testing.T) {
+		var refused *RuleError
+		require.ErrorAs(t, New(nil).PutRule(Rule{Name: "r"}), &refused)
+		assert.Equal(t, "Pattern", refused.Field)
+	},
+	"two-ids": func(t *testing.T) {
+		b, h := New(nil), newBlocker()
+		close(h.gate)
+		put(t, b, "r", Target{ID: "a", Handler: h}, Target{ID: "b", Handler: h})
+		publish(t, b, 1)
+		require.NoError(t, b.Close(t.Context()))
+		assert.EqualValues(t, 2, h.handled.Load())
+	},
+	"test-event-pattern": func(t *testing.T) {
+		const event = `{"id":"1","account":"a","source":"s","time":"t","region":"r","detail-type":"d"}`
+		got, err := TestEventPattern(`{"source":["s"]}`, event)
+		require.NoError(t, err)
+		assert.True(t, got)
+		_, err = TestEventPattern(`{"source":["s"]}`, strings.Replace(event, `"region":"r",`, "", 1))
+		assert.EqualError(t, err, "footbridge: ValidationException: Parameter Event is not valid.")
+	},
+	"arns": func(t *testing.T) {
+		b, named := New(&Options{Account: "123456789012", Region: "eu-west-1"}), New(&Options{Name: "orders"})
+		assert.Equal(t, "arn:aws:events:eu-west-1:123456789012:event-bus/default", b.ARN())
+		assert.Equal(t, "arn:aws:events:eu-west-1:123456789012:rule/r", b.RuleARN("r"))
+		assert.Equal(t, "arn:aws:events:us-east-1:000000000000:event-bus/orders", named.ARN())
+		assert.Equal(t, "arn:aws:events:us-east-1:000000000000:rule/orders/r", named.RuleARN("r"))
+	},
+	"disabled": func(t *testing.T) {
+		b := New(nil)
+		require.NoError(t, b.PutRule(Rule{Name: "r", Pattern: everything, Disabled: true, Targets: []Target{{ID: "t", Handler: failing(0, nil)}}}))
+		publish(t, b, 1)
+		assert.EqualValues(t, 1, b.Stats().Unmatched)
+	},
+	"missing-rule": func(t *testing.T) { assert.ErrorIs(t, New(nil).RemoveRule("r"), ErrRuleNotFound) },
+	"rule-with-targets": func(t *testing.T) {
+		b := New(nil)
+		put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
+		assert.NoError(t, b.RemoveRule("r"))
+		assert.Empty(t, b.Rules())
+	},
+	"same-id-twice": func(t *testing.T) {
+		target := Target{ID: "t", Handler: failing(0, nil)}
+		assert.Error(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target, target}}))
+	},
+	"parallel": func(t *testing.T) {
+		b, h := New(nil), newBlocker()
+		for n := range 3 {
+			put(t, b, fmt.Sprint("r", n), Target{ID: "a", Handler: h}, Target{ID: "b", Handler: h})
+		}
+		publish(t, b, 1)
+		synctest.Wait()
+		running := 0
+		for _, s := range b.Stats().Targets {
+			running += s.Running
+		}
+		assert.Equal(t, 6, running)
+		close(h.gate)
+		require.NoError(t, b.Close(t.Context()))
+	},
+	"retries": func(t *testing.T) {
+		d := letterOf(t, failing(1000, errDown), Backoff{MaxAge: 1000 * time.Hour})
+		assert.Equal(t, 185, d.RetryAttempts)
+	},
+	"age": func(t *testing.T) {
+		d := letterOf(t, failing(1000, errDown), Backoff{MaxRetries: 1e6})
+		assert.LessOrEqual(t, d.Time.Sub(d.Accepted), 24*time.Hour)
+		assert.Greater(t, d.Time.Sub(d.Accepted), 23*time.Hour)
+		assert.Equal(t, ConditionMaxAge, d.ExhaustedRetryCondition)
+	},
+	"backoff": func(t *testing.T) {
+		spread := make(map[time.Duration]bool)
+		for n := range 10 {
+			greatest := time.Second << n
+			plain, retry := Backoff{NoJitter: true}.Next(Attempt{EventID: "e", Retries: n})
+			assert.Equal(t, []any{greatest, true}, []any{min(plain, DefaultMaxDelay), retry})
+			jittered, _ := Backoff{}.Next(Attempt{EventID: "e", Retries: n})
+			assert.Less(t, jittered, greatest)
+			spread[jittered/(greatest/8)] = true
+		}
+		assert.Greater(t, len(spread), 3)
+	},
+	"permanent": func(t *testing.T) {
+		d := letterOf(t, failing(1, Permanent(errDown)), nil)
+		assert.Equal(t, []any{0, ""}, []any{d.RetryAttempts, d.ExhaustedRetryCondition})
+		assert.Equal(t, d.Accepted, d.Time)
+		data, err := json.Marshal(d)
+		require.NoError(t, err)
+		assert.NotContains(t, string(data), "EXHAUSTED_RETRY_CONDITION")
+	},
+	"attributes": func(t *testing.T) {
+		data, err := json.Marshal(letterOf(t, failing(9, errDown), plain))
+		require.NoError(t, err)
+		var got struct {
+			Event      map[string]any
+			Attributes map[string]string
+		}
+		require.NoError(t, json.Unmarshal(data, &got))
+		assert.Equal(t, map[string]any{"a": 1.0}, got.Event["detail"])
+		assert.Equal(t, map[string]string{
+			"RULE_ARN": "arn:aws:events:us-east-1:000000000000:rule/r", "TARGET_ARN": "arn:aws:events:us-east-1:000000000000:target/r/t",
+			"ERROR_CODE": "ERROR_FROM_TARGET", "ERROR_MESSAGE": "down", "RETRY_ATTEMPTS": "3", "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
+		}, got.Attributes)
+	},
+	"conditions": func(t *testing.T) {
+		assert.Equal(t, "MaximumRetryAttempts", letterOf(t, failing(9, errDown), Backoff{MaxRetries: 1}).ExhaustedRetryCondition)
+		assert.Equal(t, "MaximumEventAgeInSeconds", letterOf(t, failing(99, errDown), Backoff{MaxAge: time.Minute}).ExhaustedRetryCondition)
+	},
+	"no-dlq": func(t *testing.T) {
+		b := New(&Options{Retry: NoRetry})
+		deliverTo(t, b, Target{ID: "t", Handler: failing(1, errDown)}, someEntry)
+		assert.EqualValues(t, 1, b.Stats().Lost)
+	},
+	"one-hop": func(t *testing.T) {
+		dlq := &MemoryDLQ{}
+		a, b, c := New(&Options{Name: "a"}), New(&Options{Name: "b", DLQ: dlq}), New(&Options{Name: "c"})
+		put(t, b, "r", Forward("to-c", c))
+		deliverTo(t, a, Forward("to-b", b), someEntry)
+		require.NoError(t, b.Close(t.Context()))
+		assert.EqualValues(t, []int64{1, 0}, []int64{b.Stats().Published, c.Stats().Published})
+		require.Equal(t, 1, dlq.Len())
+		assert.Equal(t, "THIRD_ACCOUNT_HOP_DETECTED", dlq.Letters()[0].ErrorCode)
+	},
+	"metrics": func(t *testing.T) {
+		b := New(&Options{Retry: plain, DLQ: &MemoryDLQ{}})
+		put(t, b, "other", Target{ID: "t", Handler: failing(1, errDown)})
+		deliverTo(t, b, Target{ID: "t", Handler: failing(9, errDown)}, someEntry)
+		s := b.Stats()
+		assert.EqualValues(t, []int64{2, 6, 5, 4, 1}, []int64{s.TriggeredRules, s.Invocations, s.FailedInvocations, s.RetryInvocationAttempts, s.DeadLettered})
+	},
+	"bus-takes-no-input": func(t *testing.T) {
+		target := Forward("f", New(nil))
+		target.Input.Path = "$.detail"
+		assert.Error(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}}))
+	},
+}
+
+// Each input of testdata/service/input.txt is received, or refused, as it says.
+func TestModelInputs(t *testing.T) {
+	const detail = `{"s":"v","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
+	paths := map[string]string{"missing": "$.detail.missing", "e": "$.detail.a-b_c.d[*].e"}
+	for _, key := range []string{"s", "obj", "list", "bool", "zero", "false", "none"} {
+		paths[key] = "$.detail." + key
+	}
+	var in Input
+	for _, f := range facts(t, "input.txt") {
+		text := strings.Join(append([]string{f.text}, f.continuation...), "\n")
+		switch f.word {
+		case "constant":
+			in = Input{Constant: json.RawMessage(text)}
+		case "path":
+			in = Input{Path: text}
+		case "template":
+			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: text}}
+		case "want", "letter", "refuse":
+			synctest.Test(t, func(t *testing.T) {
+				verb, got := receive(t, in, detail)
+				assert.Equal(t, f.word+" "+text, verb+" "+got, "input.txt:%d", f.line)
+			})
+		default:
+			assert.Fail(t, "bad line", "input.txt:%d", f.line)
+		}
+	}
+}
+
+// receive says what a target with that input receives, or why it does not.
+func receive(t *testing.T, in Input, detail string) (verb, text string) {
+	dlq := &MemoryDLQ{}
+	b := New(&Options{DLQ: dlq})
+	target, got := received("ID", in)
+	var refused *RuleError
+	err := b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}})
+	if err == nil {
+		_, err = b.Publish(t.Context(), Event{ID: "e-1", Source: "s", DetailType: "d", Time: time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC), Resources: []string{"arn"}, Detail: []byte(detail)})
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		if dlq.Len() == 0 {
+			return "want", strings.Join(*got, "\n")
+		}
+		var cannot *InputError
+		require.ErrorAs(t, dlq.Letters()[0].Err, &cannot)
+		return "letter", cannot.Err.Error()
+	}
+	require.ErrorAs(t, err, &refused)
+	return "refuse", refused.Reason
+}

@@ -1,0 +1,252 @@
+package footbridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// This file has rules as data: the JSON that LoadRules reads and SaveRules writes. How it
+// is read with the places of what is in it is in rulenode.go.
+
+// A RulesError says what of a rules file was refused, and where. Nothing of it was loaded.
+type RulesError struct {
+	Pointer string // JSON pointer (RFC 6901) of what was refused; "" for the whole file and faults of its JSON
+	Offset  int    // of that in the file, in bytes
+	Reason  string
+	Err     error // a *PatternError, a *RuleError or one of package json; may be nil
+}
+
+func (e *RulesError) Error() string {
+	at := ""
+	if e.Pointer != "" {
+		at = "at " + e.Pointer + ", "
+	}
+	return fmt.Sprintf("footbridge: rules: %s (%soffset %d)", e.Reason, at, e.Offset)
+}
+
+func (e *RulesError) Unwrap() error { return e.Err }
+
+// LoadRules reads rules from r, a JSON array of them:
+//
+//	[{
+//	  "name": "orders",
+//	  "description": "orders of some size",
+//	  "pattern": {"source": ["shop"], "detail": {"total": [{"numeric": [">=", 1000]}]}},
+//	  "state": "ENABLED",
+//	  "targets": ["audit", {
+//	    "id": "email",
+//	    "inputTransformer": {"inputPathsMap": {"id": "$.detail.id"}, "inputTemplate": "{\"order\": <id>}"},
+//	    "retry": {"maxRetries": 3, "maxAge": "1h", "base": "1s", "maxDelay": "1m", "noJitter": true}
+//	  }]
+//	}]
+//
+// "name" and "pattern" are needed, "state" may be DISABLED. A target is an ID, or an object
+// with one. The ID is a key of targets, which has what cannot be data, a Handler for one;
+// what the file says of the target replaces what targets does: "input" (any JSON value,
+// which is received compact), "inputPath" or "inputTransformer", as in [Input]; and
+// "retry", as in [Backoff], with durations as [time.ParseDuration] reads them.
+//
+// The error is a *RulesError, also for keys and IDs that are unknown, keys and names that
+// come twice, and what PutRule would refuse; or it wraps one of r.
+func LoadRules(r io.Reader, targets map[string]Target) ([]Rule, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("footbridge: rules: %w", err)
+	}
+	file, d := parseDocument(data)
+	rules := make([]Rule, 0)
+	names := make(map[string]bool)
+	for _, entry := range file.elements("rules") {
+		rule := loadRule(entry, targets)
+		if names[rule.Name] {
+			entry.refuse("want a name that no other rule has, got %q", rule.Name)
+		}
+		names[rule.Name] = true
+		rules = append(rules, rule)
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	return rules, nil
+}
+
+func loadRule(entry *node, targets map[string]Target) (r Rule) {
+	members := entry.members("name", "description", "pattern", "state", "targets")
+	r.Name, r.Description = members["name"].text(""), members["description"].text("")
+	switch state := members["state"]; state.text("ENABLED") {
+	case "ENABLED":
+	case "DISABLED":
+		r.Disabled = true
+	default:
+		state.refuse("want ENABLED or DISABLED, got %.40s", state.raw)
+	}
+	r.Pattern = loadPattern(entry, members["pattern"])
+	for _, e := range members["targets"].elements("targets") {
+		r.Targets = append(r.Targets, loadTarget(e, targets))
+		var refused *RuleError
+		if errors.As(r.check(), &refused) && refused.Target != "" {
+			e.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
+		}
+	}
+	var refused *RuleError
+	if errors.As(r.check(), &refused) {
+		entry.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
+	}
+	return r
+}
+
+func loadPattern(entry, pattern *node) *Pattern {
+	if pattern == nil {
+		entry.refuse("want a pattern")
+		return nil
+	}
+	p, err := Compile(string(pattern.raw))
+	var refused *PatternError
+	if errors.As(err, &refused) {
+		e := pattern.refuse("Event pattern is not valid. Reason: %s", refused.Reason)
+		e.Pointer, e.Offset, e.Err = e.Pointer+refused.Pointer, e.Offset+refused.Offset, refused
+	}
+	return p
+}
+
+// loadTarget returns the target that entry, an ID or an object with one, stands for.
+func loadTarget(entry *node, targets map[string]Target) Target {
+	place, members := entry, map[string]*node(nil)
+	if entry.raw[0] == '{' {
+		members = entry.members("id", "input", "inputPath", "inputTransformer", "retry")
+		if place = members["id"]; place == nil {
+			entry.refuse("want an id")
+			return Target{}
+		}
+	}
+	id := place.text("")
+	t, ok := targets[id]
+	if !ok {
+		place.refuse("want one of the targets %s, got %.80q", strings.Join(slices.Sorted(maps.Keys(targets)), ", "), id)
+	}
+	t.ID, t.Input = id, t.Input.clone()
+	if in := loadInput(members); in != nil {
+		t.Input = *in
+	}
+	if m := members["retry"].members("maxRetries", "maxAge", "base", "maxDelay", "noJitter"); m != nil {
+		b := Backoff{Base: m["base"].duration(), MaxDelay: m["maxDelay"].duration(), MaxAge: m["maxAge"].duration()}
+		m["maxRetries"].decode(&b.MaxRetries, "a whole number")
+		m["noJitter"].decode(&b.NoJitter, "true or false")
+		t.Retry = b
+	}
+	return t
+}
+
+// loadInput returns the input of a target's members, nil if there is none.
+func loadInput(members map[string]*node) *Input {
+	constant, path, transformer := members["input"], members["inputPath"], members["inputTransformer"]
+	if constant == nil && path == nil && transformer == nil {
+		return nil
+	}
+	in := &Input{Path: path.text("")}
+	if constant != nil {
+		var compact bytes.Buffer
+		_ = json.Compact(&compact, constant.raw) // which is JSON
+		in.Constant = compact.Bytes()
+	}
+	parts := transformer.members("inputPathsMap", "inputTemplate")
+	in.Transformer.InputTemplate = parts["inputTemplate"].text("")
+	if paths := parts["inputPathsMap"].members(); len(paths) > 0 {
+		in.Transformer.InputPathsMap = make(map[string]string)
+		for _, name := range slices.Sorted(maps.Keys(paths)) {
+			in.Transformer.InputPathsMap[name] = paths[name].text("")
+		}
+	}
+	if in.isZero() { // "" or {}
+		path.refuse("want a path")
+		transformer.refuse("want a template")
+	}
+	return in
+}
+
+// The JSON of rules, as LoadRules reads it.
+type (
+	ruleJSON struct {
+		Name        string          `json:"name"`
+		Description string          `json:"description,omitempty"`
+		Pattern     json.RawMessage `json:"pattern"`
+		State       string          `json:"state,omitempty"`
+		Targets     []any           `json:"targets,omitempty"` // IDs or *targetJSON
+	}
+	targetJSON struct {
+		ID               string           `json:"id"`
+		Input            json.RawMessage  `json:"input,omitempty"`
+		InputPath        string           `json:"inputPath,omitempty"`
+		InputTransformer *transformerJSON `json:"inputTransformer,omitempty"`
+		Retry            *retryJSON       `json:"retry,omitempty"`
+	}
+	transformerJSON struct {
+		InputPathsMap map[string]string `json:"inputPathsMap,omitempty"`
+		InputTemplate string            `json:"inputTemplate"`
+	}
+	retryJSON struct {
+		MaxRetries int    `json:"maxRetries,omitempty"`
+		MaxAge     string `json:"maxAge,omitempty"`
+		Base       string `json:"base,omitempty"`
+		MaxDelay   string `json:"maxDelay,omitempty"`
+		NoJitter   bool   `json:"noJitter,omitempty"`
+	}
+)
+
+// SaveRules writes rules to w, as LoadRules reads them: what is data of them. Handlers,
+// policies other than [Backoff], DLQs, bounds and OrderBy are not, and come from the
+// targets that are given to LoadRules. White space in patterns and constants is not kept.
+//
+// The error is a *RuleError for a rule that PutRule would refuse or whose name comes twice,
+// or wraps one of w.
+func SaveRules(w io.Writer, rules []Rule) error {
+	all := make([]ruleJSON, 0, len(rules))
+	names := make(map[string]bool)
+	for i := range rules {
+		r := &rules[i]
+		if err := r.check(); err != nil {
+			return err
+		}
+		if names[r.Name] {
+			return &RuleError{Rule: r.Name, Field: "Name", Reason: "want one that no other rule has", Code: CodeValidation}
+		}
+		names[r.Name] = true
+		j := ruleJSON{Name: r.Name, Description: r.Description, Pattern: json.RawMessage(r.Pattern.String())}
+		if r.Disabled {
+			j.State = "DISABLED"
+		}
+		for i := range r.Targets {
+			j.Targets = append(j.Targets, r.Targets[i].data())
+		}
+		all = append(all, j)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(all); err != nil {
+		return fmt.Errorf("footbridge: rules: %w", err)
+	}
+	return nil
+}
+
+// data returns the target's ID, or a *targetJSON if there is more to say.
+func (t *Target) data() any {
+	j := &targetJSON{ID: t.ID, Input: t.Input.Constant, InputPath: t.Input.Path}
+	if tr := t.Input.Transformer; !tr.isZero() {
+		j.InputTransformer = &transformerJSON{tr.InputPathsMap, tr.InputTemplate}
+	}
+	b, isBackoff := t.Retry.(Backoff)
+	if isBackoff {
+		j.Retry = &retryJSON{b.MaxRetries, durationText(b.MaxAge), durationText(b.Base), durationText(b.MaxDelay), b.NoJitter}
+	}
+	if t.Input.isZero() && !isBackoff {
+		return t.ID
+	}
+	return j
+}

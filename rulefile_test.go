@@ -1,0 +1,199 @@
+package footbridge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fileTargets are the targets that rules files of tests name.
+func fileTargets() map[string]Target {
+	return map[string]Target{
+		"email": {ID: "another", Handler: failing(0, nil), Concurrency: 3, Retry: ownPolicy{}, Input: Input{Path: "$.detail"}},
+		"audit": {Handler: failing(0, nil)},
+		"bus":   Forward("bus", New(nil)),
+		"none":  {},
+	}
+}
+
+const rulesText = ` [
+  {"name": "orders", "description": "of <some> size & é", "pattern": {"detail": {"n": [1.50, {"exists": false}]}}, "state": "ENABLED",
+   "targets": ["audit", {"id": "email", "input": {"a": [1.50, "<"]}, "retry": {"maxRetries": -1}}]},
+  {"name": "paths", "pattern": {"source": ["s"]}, "state": "DISABLED", "targets": [{"id": "email", "inputPath": "$.detail.x"}, {"id": "audit"}]},
+  {"name": "templates", "pattern": {"source": ["s"]}, "targets": [
+    {"id": "email", "inputTransformer": {"inputPathsMap": {"x": "$.detail.x", "y": "$.detail.y"}, "inputTemplate": "{\"x\": <x>}"},
+     "retry": {"maxRetries": 7, "maxAge": "1h30m", "base": "100ms", "maxDelay": "1m", "noJitter": true}},
+    {"id": "audit", "input": null, "retry": {}}]},
+  {"name": "nothing", "pattern": {"source": ["s"]}}
+] `
+
+func TestLoadRules(t *testing.T) {
+	rules, err := LoadRules(strings.NewReader(rulesText), fileTargets())
+	require.NoError(t, err)
+	require.Len(t, rules, 4)
+	assert.Equal(t, []string{"orders", "of <some> size & é", `{"detail": {"n": [1.50, {"exists": false}]}}`},
+		[]string{rules[0].Name, rules[0].Description, rules[0].Pattern.String()})
+	audit, email := rules[0].Targets[0], rules[0].Targets[1]
+	assert.Equal(t, []any{"audit", Input{}, nil}, []any{audit.ID, audit.Input, audit.Retry})
+	assert.Equal(t, []any{"email", 3, NoRetry, `{"a":[1.50,"<"]}`}, []any{email.ID, email.Concurrency, email.Retry, string(email.Input.Constant)})
+	assert.Empty(t, email.Input.Path, "the file's input replaces all of the target's")
+
+	assert.Equal(t, []bool{false, true, false, false}, []bool{rules[0].Disabled, rules[1].Disabled, rules[2].Disabled, rules[3].Disabled})
+	assert.Equal(t, []any{"$.detail.x", ownPolicy{}}, []any{rules[1].Targets[0].Input.Path, rules[1].Targets[0].Retry})
+	assert.Equal(t, Backoff{MaxRetries: 7, MaxAge: 90 * time.Minute, Base: 100 * time.Millisecond, MaxDelay: time.Minute, NoJitter: true}, rules[2].Targets[0].Retry)
+	assert.Equal(t, template(`{"x": <x>}`, "x", "$.detail.x", "y", "$.detail.y"), rules[2].Targets[0].Input)
+	assert.Equal(t, []any{"null", Backoff{}}, []any{string(rules[2].Targets[1].Input.Constant), rules[2].Targets[1].Retry})
+	b := New(nil)
+	for _, r := range rules {
+		assert.NoError(t, b.PutRule(r))
+	}
+	rules, err = LoadRules(strings.NewReader("[]"), nil)
+	require.NoError(t, err)
+	assert.Empty(t, rules)
+}
+
+// What is saved is loaded as it was.
+func TestSaveRules(t *testing.T) {
+	rules, err := LoadRules(strings.NewReader(rulesText), fileTargets())
+	require.NoError(t, err)
+	var saved bytes.Buffer
+	require.NoError(t, SaveRules(&saved, rules))
+	assert.Contains(t, saved.String(), `"of <some> size & é"`)
+	assert.Contains(t, saved.String(), `1.50`)
+	again, err := LoadRules(bytes.NewReader(saved.Bytes()), fileTargets())
+	require.NoError(t, err)
+	require.Len(t, again, len(rules))
+	for i := range rules {
+		for j := range rules[i].Targets {
+			rules[i].Targets[j].Handler, again[i].Targets[j].Handler = nil, nil // functions, which no one can compare
+		}
+		assert.JSONEq(t, rules[i].Pattern.String(), again[i].Pattern.String())
+		rules[i].Pattern, again[i].Pattern = nil, nil
+	}
+	assert.Equal(t, rules, again)
+
+	var refused *RuleError
+	require.ErrorAs(t, SaveRules(io.Discard, []Rule{{Name: "r"}}), &refused)
+	assert.Equal(t, "Pattern", refused.Field)
+	require.ErrorAs(t, SaveRules(io.Discard, []Rule{{Name: "r", Pattern: everything}, {Name: "r", Pattern: everything}}), &refused)
+	assert.Equal(t, "Name", refused.Field)
+	assert.ErrorIs(t, SaveRules(brokenWriter{}, nil), errDown)
+	saved.Reset()
+	require.NoError(t, SaveRules(&saved, nil))
+	assert.Equal(t, "[]\n", saved.String())
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errDown }
+
+// A refused file says what is wrong with it and where.
+func TestLoadRulesRefuses(t *testing.T) {
+	rule := func(members string) string { return `[{"name":"r","pattern":{"a":[1]},` + members + `}]` }
+	target := func(members string) string { return rule(`"targets":["audit",{"id":"email",` + members + `}]`) }
+	for _, c := range []struct{ text, at, want string }{ // at: what begins at the place
+		{``, ``, "want a JSON array of rules: unexpected end of JSON input (offset 0)"},
+		{`[} `, `%`, "want a JSON array of rules: invalid character '}' looking for beginning of value (offset 2)"},
+		{`[] 1`, `%`, "want a JSON array of rules: invalid character '1' after top-level value (offset 4)"},
+		{"[\"\xff\"]", "\xff", `want UTF-8, got "\xff" (`},
+		{` {"a":1}`, `{"a"`, `want a JSON array of rules, got "{\"a\":1}" (`},
+		{`[ 7]`, `7`, `want a JSON object, got "7" (at /0, `},
+		{`[{"name":"r"}]`, `{"name"`, "want a pattern (at /0, "},
+		{`[{"pattern":{"a":[1]}}]`, `{"pattern"`, `Name: want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got "" (at /0, `},
+		{`[{"name":"a b","pattern":{"a":[1]}}]`, `{"name"`, `Name: want 1 to 64`},
+		{`[{"name":7,"pattern":{"a":[1]}}]`, `7,`, `want a string, got "7" (at /0/name, `},
+		{`[{"name":null,"pattern":{"a":[1]}}]`, `null`, `want a string, got "null" (at /0/name, `},
+		{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1, offset 35)`},
+		{`[{"name":"r", "pattern" : {"a":[{"numeric":[">",2,"<",1]}]}}]`, `[">"`, `Event pattern is not valid. Reason: Bottom must be less than top (at /0/pattern/a/0/numeric, `},
+		{`[{"name":"r","pattern":["a"]}]`, `["a"]`, `Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, `},
+		{rule(`"patern":1`), `"patern"`, `want one of the keys name, description, pattern, state, targets, got "patern" (at /0/patern, `},
+		{rule(`"a/b~\n" :1`), `"a/b~`, `got "a/b~\n" (at /0/a~1b~0` + "\n" + `, `},
+		{rule(`"name":"r"`), `"name":"r"}`, `want each key once, got "name" again (at /0/name, `},
+		{rule(`"state":"enabled"`), `"enabled"`, `want ENABLED or DISABLED, got "enabled" (at /0/state, `},
+		{rule(`"state":true`), `true`, `want a string, got "true" (at /0/state, `},
+		{rule(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "\"audit\"" (at /0/targets, `},
+		{rule(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets audit, bus, email, none, got "emial" (at /0/targets/1, `},
+		{rule(`"targets":["none"]`), `"none"`, `Handler: want one, got nil (at /0/targets/0, `},
+		{rule(`"targets":["audit","email","audit"]`), `"audit"]`, `ID: want one that no other target of the rule has (at /0/targets/2, `},
+		{rule(`"targets":[7]`), `7]`, `want a string, got "7" (at /0/targets/0, `},
+		{rule(`"targets":[{"input":1}]`), `{"input"`, `want an id (at /0/targets/0, `},
+		{rule(`"targets":[{"id":"emial"}]`), `"emial"`, `got "emial" (at /0/targets/0/id, `},
+		{rule(`"targets":[{"id":"bus","input":1}]`), `{"id"`, `Input: want none, since a target that is a bus takes no transformation (at /0/targets/0, `},
+		{target(`"inputs":1`), `"inputs"`, `want one of the keys id, input, inputPath, inputTransformer, retry, got "inputs" (at /0/targets/1/inputs, `},
+		{target(`"input":1,"inputPath":"$"`), `{"id"`, `Input: Only one of Input, InputPath, or InputTransformer must be provided for target email. (at /0/targets/1, `},
+		{target(`"inputPath":"x"`), `{"id"`, `Input: InputPath for target email is not a valid path`},
+		{target(`"inputPath":""`), `""`, `want a path (at /0/targets/1/inputPath, `},
+		{target(`"inputTransformer":{}`), `{}`, `want a template (at /0/targets/1/inputTransformer, `},
+		{target(`"inputTransformer":[]`), `[]`, `want a JSON object, got "[]" (at /0/targets/1/inputTransformer, `},
+		{target(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys inputPathsMap, inputTemplate, got "template" (at /0/targets/1/inputTransformer/template, `},
+		{target(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `{"id"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1, `},
+		{target(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got "1" (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
+		{target(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
+		{target(`"retry":{"max":3}`), `"max"`, `want one of the keys maxRetries, maxAge, base, maxDelay, noJitter, got "max" (at /0/targets/1/retry/max, `},
+		{target(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
+		{target(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
+		{target(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
+		{target(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
+	} {
+		rules, err := LoadRules(strings.NewReader(c.text), fileTargets())
+		assert.Nil(t, rules)
+		var refused *RulesError
+		require.ErrorAs(t, err, &refused, "%s", c.text)
+		assert.Contains(t, err.Error(), "footbridge: rules: ", "%s", c.text)
+		assert.Contains(t, err.Error(), c.want, "%s", c.text)
+		if c.at != "" && c.at != "%" {
+			assert.True(t, strings.HasPrefix(c.text[refused.Offset:], c.at), "%s\nat %s", c.text, c.text[refused.Offset:])
+		}
+	}
+	_, err := LoadRules(iotest.ErrReader(errDown), nil)
+	assert.ErrorIs(t, err, errDown)
+	_, err = LoadRules(strings.NewReader(`[{"name":"r","pattern":{"a":[]}}]`), nil)
+	var pattern *PatternError
+	assert.ErrorAs(t, err, &pattern)
+	_, err = LoadRules(strings.NewReader(`[{"name":"","pattern":{"a":[1]}}]`), nil)
+	var rule2 *RuleError
+	assert.ErrorAs(t, err, &rule2)
+}
+
+// Whatever a file is, it is refused with a place in it, or is the same when it is saved and
+// loaded again.
+func FuzzLoadRules(f *testing.F) {
+	f.Add(rulesText)
+	for _, s := range []string{`[]`, `[{"name":"r","pattern":{"a":[]}}]`, `[{"name":"r","pattern":{"a":[1]},"targets":["audit",{"id":"email","retry":{"maxAge":"-1ns"}}]}]`,
+		`[{"name":"r","pattern":{"a":["\u2028<"]},"targets":[{"id":"email","inputPath":""}]}]`, "[\n{}", `[{"name":"r","pattern":{"a.b":[1e400]}}]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		rules, err := LoadRules(strings.NewReader(text), fileTargets())
+		if err != nil {
+			var refused *RulesError
+			require.ErrorAs(t, err, &refused)
+			assert.True(t, 0 <= refused.Offset && refused.Offset <= len(text), "%v", err)
+			return
+		}
+		var first, second bytes.Buffer
+		require.NoError(t, SaveRules(&first, rules))
+		again, err := LoadRules(bytes.NewReader(first.Bytes()), fileTargets())
+		require.NoError(t, err, "%s", first.String())
+		require.NoError(t, SaveRules(&second, again))
+		assert.Equal(t, first.String(), second.String())
+		assert.Equal(t, fmt.Sprint(names(rules)), fmt.Sprint(names(again)))
+	})
+}
+
+func names(rules []Rule) (all []string) {
+	for _, r := range rules {
+		all = append(all, r.Name)
+		for _, t := range r.Targets {
+			all = append(all, t.ID, fmt.Sprintf("%+v", t.Input), fmt.Sprintf("%#v", t.Retry))
+		}
+	}
+	return all
+}

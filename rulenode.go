@@ -1,0 +1,159 @@
+package footbridge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A document is a JSON text that is read with the places of its values. Of what is refused
+// in it the first counts; reading goes on behind it, with zero values.
+type document struct{ err *RulesError }
+
+// A node is a value of a document. The methods of a nil one give what stands for a value
+// that is not there.
+type node struct {
+	document *document
+	pointer  string
+	offset   int    // in the document
+	raw      []byte // which is JSON, and begins at offset
+}
+
+// parseDocument returns the value that data is, nil if it is none.
+func parseDocument(data []byte) (*node, *document) {
+	d := &document{}
+	n := &node{document: d}
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if n.offset = i; r == utf8.RuneError && size == 1 {
+			n.refuse("want UTF-8, got %q", data[i:i+1])
+			return nil, d
+		}
+		i += size
+	}
+	n.offset = 0
+	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil {
+		e := n.refuse("want a JSON array of rules: %v", err)
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			e.Offset = int(syntax.Offset)
+		}
+		e.Err = err
+		return nil, d
+	}
+	n.raw = bytes.TrimSpace(data)
+	n.offset = bytes.Index(data, n.raw)
+	return n, d
+}
+
+// refuse returns the error that refuses n, which is the document's if it is the first.
+func (n *node) refuse(format string, args ...any) *RulesError {
+	e := &RulesError{Reason: fmt.Sprintf(format, args...)}
+	if n == nil {
+		return e
+	}
+	e.Pointer, e.Offset = n.pointer, n.offset
+	if n.document.err == nil {
+		n.document.err = e
+	}
+	return e
+}
+
+// want refuses n, of which what was wanted.
+func (n *node) want(what string) { n.refuse("want %s, got %.40q", what, n.raw) }
+
+// child returns the value that decoder is in front of.
+func (n *node) child(decoder *json.Decoder, token string) *node {
+	var raw json.RawMessage
+	_ = decoder.Decode(&raw) // which is JSON
+	token = strings.NewReplacer("~", "~0", "/", "~1").Replace(token)
+	return &node{n.document, n.pointer + "/" + token, n.offset + int(decoder.InputOffset()) - len(raw), raw}
+}
+
+// elements returns the elements of n, an array of what.
+func (n *node) elements(what string) (all []*node) {
+	if n == nil {
+		return nil
+	}
+	if n.raw[0] != '[' {
+		n.want("a JSON array of " + what)
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(n.raw))
+	_, _ = decoder.Token()
+	for decoder.More() {
+		all = append(all, n.child(decoder, strconv.Itoa(len(all))))
+	}
+	return all
+}
+
+// members returns the members of n, an object with these keys or, if there are none, any. It
+// is nil if n is.
+func (n *node) members(keys ...string) map[string]*node {
+	if n == nil {
+		return nil
+	}
+	all := make(map[string]*node)
+	if n.raw[0] != '{' {
+		n.want("a JSON object")
+		return all
+	}
+	decoder := json.NewDecoder(bytes.NewReader(n.raw))
+	_, _ = decoder.Token()
+	for decoder.More() {
+		begin := int(decoder.InputOffset())
+		begin += bytes.IndexByte(n.raw[begin:], '"')
+		token, _ := decoder.Token()
+		key, _ := token.(string)
+		child := n.child(decoder, key)
+		place := *child
+		place.offset = n.offset + begin
+		if _, twice := all[key]; twice {
+			place.refuse("want each key once, got %.40q again", key)
+		}
+		if len(keys) > 0 && !slices.Contains(keys, key) {
+			place.refuse("want one of the keys %s, got %.40q", strings.Join(keys, ", "), key)
+		}
+		all[key] = child
+	}
+	return all
+}
+
+// text returns the string that n is, or absent if n is nil.
+func (n *node) text(absent string) (s string) {
+	if n == nil {
+		return absent
+	}
+	n.decode(&s, "a string")
+	return s
+}
+
+// decode decodes n into v, which is for what. A nil n leaves v as it is.
+func (n *node) decode(v any, what string) {
+	if n != nil && (string(n.raw) == "null" || json.Unmarshal(n.raw, v) != nil) {
+		n.want(what)
+	}
+}
+
+// duration returns the duration that n is, or 0 if n is nil.
+func (n *node) duration() time.Duration {
+	d, err := time.ParseDuration(n.text("0s"))
+	if err != nil {
+		n.want(`a duration such as "1m30s"`)
+	}
+	return d
+}
+
+// durationText returns what duration reads, "" for 0.
+func durationText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
