@@ -38,6 +38,10 @@ type Bus struct {
 }
 
 // Options are what a [Bus] is made with. The zero value of each field is its default.
+//
+// Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
+// at WARN of dead letters, of targets that begin to fail, and of publishers that wait
+// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"

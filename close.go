@@ -12,7 +12,9 @@ const closeGrace = 5 * time.Second
 
 // Close refuses new events from now on, and returns when everything accepted is
 // decided. That includes retries, at the times their policies gave, unless
-// [Bus.RetryNow] is called.
+// [Bus.RetryNow] is called. What handlers publish is refused, too, with [ErrClosed]: a
+// handler that returns it makes a dead letter of its delivery, at once. So where handlers
+// publish, stop the publishers outside, then [Bus.Wait], then Close.
 //
 // When ctx ends first, nothing more is attempted: what waits becomes dead letters
 // with the code [CodeBusClosed], and the contexts of running attempts end. Handlers
@@ -72,7 +74,7 @@ type CloseError struct {
 }
 
 func (e *CloseError) Error() string {
-	return fmt.Sprintf("footbridge: close: %v: %d deliveries dead-lettered, %d lost; %d of them still running",
+	return fmt.Sprintf("footbridge: close: %v: deliveries dead-lettered: %d, lost: %d; of them still running: %d",
 		e.Err, e.DeadLettered, e.Lost, e.Running)
 }
 

@@ -205,3 +205,31 @@ func TestTraceRetryNow(t *testing.T) {
 		l.note("RetryNow: %d", b.RetryNow())
 	})
 }
+
+// A handler whose event is refused because its bus is closing ends at once: no retry
+// would mend it, and Close does not wait for a day of them.
+func TestCloseDoesNotWaitForWhatHandlersPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dlq := &MemoryDLQ{}
+		b := New(&Options{DLQ: dlq})
+		closing := make(chan struct{})
+		put(t, b, "r", Func("publishes", func(ctx context.Context, e Event) error {
+			<-closing
+			_, err := b.Publish(ctx, Event{Source: "s", DetailType: "next", Detail: []byte(`{}`)})
+			return err
+		}))
+		publish(t, b, 1)
+		start := time.Now()
+		go func() {
+			synctest.Wait() // for Close to wait
+			close(closing)
+		}()
+		require.NoError(t, b.Close(t.Context()))
+		assert.Zero(t, time.Since(start))
+		letters := dlq.Letters()
+		require.Len(t, letters, 1)
+		assert.Equal(t, CodeBusClosed, letters[0].ErrorCode)
+		assert.Zero(t, letters[0].RetryAttempts)
+		assert.ErrorIs(t, letters[0].Err, ErrClosed)
+	})
+}

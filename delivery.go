@@ -130,9 +130,10 @@ func (d *delivery) Attempt(v *dispatch.Verdict) {
 
 // An attempt is one call of the handler.
 type attempt struct {
-	number int
-	start  time.Time // zero if no one asks how long it takes
-	input  []byte    // as Delivery.Input
+	number   int
+	panicked *PanicError // by the handler; nil: it has not
+	start    time.Time   // zero if no one asks how long it takes
+	input    []byte      // as Delivery.Input
 	failure
 }
 
@@ -175,7 +176,8 @@ func (d *delivery) told(a *attempt) Delivery {
 func (d *delivery) handle(ctx context.Context, a *attempt) {
 	defer func() {
 		if r := recover(); r != nil {
-			a.failure = failure{err: &PanicError{r, debug.Stack()}, code: CodeErrorFromTarget}
+			a.panicked = &PanicError{r, debug.Stack()}
+			a.failure = failure{err: a.panicked, code: CodeErrorFromTarget}
 		}
 	}()
 	var err error
@@ -193,6 +195,9 @@ func (d *delivery) handle(ctx context.Context, a *attempt) {
 	}
 	_ = err.Error() // a nil pointer in an error panics here, not later
 	f := failure{err: err, code: CodeErrorFromTarget, permanent: isPermanent(err)}
+	if d.accepted.bus.closed.Load() && errors.Is(err, ErrClosed) {
+		f.permanent, f.code = true, CodeBusClosed // it has published; no retry would mend that
+	}
 	var coded interface{ ErrorCode() string }
 	if errors.As(err, &coded) {
 		f.code, f.coded = coded.ErrorCode(), true
@@ -211,6 +216,9 @@ func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 		return
 	}
 	b.counters.succeeded[d.target.counter].Add(1)
+	if t := d.target; t.failing.Load() && t.failing.Swap(false) {
+		b.log.Info("footbridge: a target has recovered", d.logArgs("attempt", a.number)...)
+	}
 	if b.options.Observer.Attempted == nil {
 		d.delivered(a)
 		return
@@ -237,6 +245,7 @@ func (d *delivery) delivered(a *attempt) {
 func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
 	b := d.accepted.bus
 	b.counters.failed.Add(1)
+	d.logFailure(a)
 	tell := AttemptInfo{Delivery: d.told(a), Err: a.err}
 	if !a.start.IsZero() {
 		tell.Duration = time.Since(a.start)
@@ -256,6 +265,18 @@ func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
 	}()
 	if !a.permanent && !a.closed {
 		tell.Delay, tell.Retry, exhausted, tell.Err = d.next(&tell.Delivery, a.err)
+	}
+}
+
+// logFailure logs, beside what is logged of each attempt, that a target begins to fail, and
+// where a handler has panicked, once for each delivery.
+func (d *delivery) logFailure(a *attempt) {
+	b := d.accepted.bus
+	if !d.target.failing.Swap(true) {
+		b.log.Warn("footbridge: a target begins to fail", d.logArgs("attempt", a.number, "error", a.err)...)
+	}
+	if p := a.panicked; p != nil && a.number == 1 {
+		b.log.Error("footbridge: a handler has panicked", d.logArgs("panic", p.Value, "stack", string(p.Stack))...)
 	}
 }
 

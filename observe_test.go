@@ -1,6 +1,7 @@
 package footbridge
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -88,5 +89,32 @@ func TestAttemptedTellsHowLongAttemptsTake(t *testing.T) {
 		require.Len(t, infos, 2)
 		assert.Equal(t, []any{time.Second, errDown, true, time.Second}, []any{infos[0].Duration, infos[0].Err, infos[0].Retry, infos[0].Delay})
 		assert.Equal(t, []any{2 * time.Second, nil, false, time.Duration(0)}, []any{infos[1].Duration, infos[1].Err, infos[1].Retry, infos[1].Delay})
+	})
+}
+
+// The log tells when a target begins to fail and when it has recovered, not each attempt;
+// and where a handler has panicked.
+func TestLogOfFailingTargets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := New(&Options{Retry: plain, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		calls := 0
+		put(t, b, "r", Func("t", func(context.Context, Event) error {
+			switch calls++; calls {
+			case 1:
+				panic("first")
+			case 2:
+				return errDown
+			}
+			return nil
+		}))
+		publish(t, b, 1, 2)
+		require.NoError(t, b.Close(t.Context()))
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 3, log.String())
+		assert.Contains(t, lines[0], `level=WARN msg="footbridge: a target begins to fail"`)
+		assert.Contains(t, lines[1], `level=ERROR msg="footbridge: a handler has panicked"`)
+		assert.Contains(t, lines[1], "observe_test.go:")
+		assert.Contains(t, lines[2], `level=INFO msg="footbridge: a target has recovered"`)
 	})
 }

@@ -315,9 +315,12 @@ func (t *target) orderKey(e Event) (key string, err error) {
 func (b *Bus) targetOf(letter *DeadLetter) (*target, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if letter.Bus != b.options.Name {
+		return nil, fmt.Errorf("footbridge: redrive: the letter is of bus %q, this is %q: %w", letter.Bus, b.options.Name, ErrRuleNotFound)
+	}
 	r := b.rules[letter.Rule]
-	if r == nil || letter.Bus != b.options.Name {
-		return nil, fmt.Errorf("footbridge: redrive: bus %q, rule %q: %w", letter.Bus, letter.Rule, ErrRuleNotFound)
+	if r == nil {
+		return nil, fmt.Errorf("footbridge: redrive: rule %q: %w", letter.Rule, ErrRuleNotFound)
 	}
 	t := r.target(letter.Target)
 	if t == nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
@@ -295,5 +296,6 @@ type target struct {
 	retry   RetryPolicy
 	dlq     DLQ // nil: none
 	queue   *dispatch.Queue
-	counter uint8 // of the bus's, for attempts that succeed
+	counter uint8       // of the bus's, for attempts that succeed
+	failing atomic.Bool // its last attempt has failed; for the log
 }
