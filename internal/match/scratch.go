@@ -61,11 +61,7 @@ func (sc *scratch) reset(v *view) {
 		clear(sc.rules)
 		sc.stamp = 1
 	}
-	if len(sc.slots) < int(v.nodes) || len(sc.keys) < int(v.keys) || len(sc.rules) < int(v.rules) {
-		sc.slots = atLeast(sc.slots, v.nodes)
-		sc.keys = atLeast(sc.keys, v.keys)
-		sc.rules = atLeast(sc.rules, v.rules)
-	}
+	sc.slots = atLeast(sc.slots, v.nodes)
 	if sc.tree == nil {
 		sc.tree = make([]treeNode, 1, 8)
 	}
@@ -88,6 +84,15 @@ func (sc *scratch) forget() {
 		sc.slots[n.slot].leaf = value{}
 	}
 	clear(sc.tree)
+}
+
+// marked reports whether n is marked in marks, of the match with that stamp.
+func marked(marks []uint32, n, stamp uint32) bool { return int(n) < len(marks) && marks[n] == stamp }
+
+// mark marks n. Marks are made as long as size when the first is set: most matches need none.
+func mark(marks *[]uint32, n, stamp, size uint32) {
+	*marks = atLeast(*marks, size)
+	(*marks)[n] = stamp
 }
 
 func atLeast[T any](s []T, n uint32) []T {

@@ -286,7 +286,7 @@ func (sc *scratch) try(x *index, p *posting) {
 		return
 	}
 	again := sc.current != outside || p.tied // it may be waked again
-	if again && sc.keys[p.key] == sc.stamp {
+	if again && marked(sc.keys, p.key, sc.stamp) {
 		return
 	}
 	verdict := passes
@@ -295,22 +295,22 @@ func (sc *scratch) try(x *index, p *posting) {
 			return
 		}
 	}
-	if !sc.view.sees(p.rule) || sc.view.shared && sc.keys[p.key] == sc.stamp {
+	if !sc.view.sees(p.rule) || sc.view.shared && marked(sc.keys, p.key, sc.stamp) {
 		return
 	}
 	if verdict == perhaps || !p.complete {
 		if again {
-			if sc.rules[p.rule] == sc.stamp {
+			if marked(sc.rules, p.rule, sc.stamp) {
 				return
 			}
-			sc.rules[p.rule] = sc.stamp
+			mark(&sc.rules, p.rule, sc.stamp, sc.view.rules)
 		}
 		if !sc.holdsRule(x, x.all.load()[p.rule]) {
 			return
 		}
 	}
 	if again || sc.view.shared {
-		sc.keys[p.key] = sc.stamp
+		mark(&sc.keys, p.key, sc.stamp, sc.view.keys)
 	}
 	sc.hits = append(sc.hits, p.key)
 }
