@@ -32,8 +32,9 @@ type Bus struct {
 
 	matcher match.Set[*rule] // of the rules that are enabled
 
-	mu    sync.Mutex // guards the field below, and changes of matcher
-	rules map[string]*rule
+	mu      sync.Mutex // guards the fields below, and changes of matcher
+	rules   map[string]*rule
+	targets uint // made so far
 }
 
 // Options are what a [Bus] is made with. The zero value of each field is its default.

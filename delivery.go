@@ -210,7 +210,7 @@ func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 		d.failed(a, v)
 		return
 	}
-	b.counters.succeeded.Add(1)
+	b.counters.succeeded[d.target.counter].Add(1)
 	if b.options.Observer.Attempted == nil {
 		d.delivered(a)
 		return

@@ -164,8 +164,9 @@ func (e *Event) check() error {
 	case len(e.Detail) == 0:
 		return required("Detail")
 	}
-	if !utf8.ValidString(e.Source) || !utf8.ValidString(e.DetailType) || !utf8.ValidString(e.ID) ||
-		!utf8.ValidString(e.Account) || !utf8.ValidString(e.Region) || !utf8.ValidString(e.ReplayName) {
+	if !utf8.ValidString(e.Source) || !utf8.ValidString(e.DetailType) || e.ID != "" && !utf8.ValidString(e.ID) ||
+		e.Account != "" && !utf8.ValidString(e.Account) || e.Region != "" && !utf8.ValidString(e.Region) ||
+		e.ReplayName != "" && !utf8.ValidString(e.ReplayName) {
 		return e.notUTF8()
 	}
 	if !e.Time.IsZero() {

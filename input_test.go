@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +18,11 @@ import (
 // received returns a target that keeps the payloads it receives.
 func received(id string, in Input) (t Target, payloads *[]string) {
 	payloads = new([]string)
+	var mu sync.Mutex // guards payloads, since several rules may have the target
 	return Target{ID: id, Input: in, Concurrency: 1, Handler: HandlerFunc(func(_ context.Context, d Delivery) error {
 		payload, err := d.Payload()
+		mu.Lock()
+		defer mu.Unlock()
 		*payloads = append(*payloads, string(payload))
 		return err
 	})}, payloads

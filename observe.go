@@ -85,23 +85,37 @@ type TargetStats struct {
 // and was not late.
 //
 // Optimization: what publishers count and what workers count is on different cache
-// lines, so that they do not wait for each other (BenchmarkPublish).
+// lines, and what workers count for different targets mostly is, too, so that they do not
+// wait for each other (BenchmarkPublish).
 type counters struct {
 	_                                                         [64]byte
 	published, unmatched, refused, triggeredRules, deliveries atomic.Int64 // by publishers
 	unknownBus                                                atomic.Int64 // by publishers
 	_                                                         [64]byte
-	succeeded, failed, retries                                atomic.Int64 // attempts, by workers
+	failed, retries                                           atomic.Int64 // attempts, by workers
 	late                                                      atomic.Int64 // attempts that succeeded when Close had given them up
 	deadLettered, lost                                        atomic.Int64
 	_                                                         [64]byte
+
+	succeeded [8]struct { // attempts, by workers: each target has one of these
+		atomic.Int64
+		_ [56]byte
+	}
+}
+
+// allSucceeded returns how many attempts have succeeded.
+func (c *counters) allSucceeded() (n int64) {
+	for i := range c.succeeded {
+		n += c.succeeded[i].Load()
+	}
+	return n
 }
 
 // Stats returns the bus's counts. They are read one after the other, so that while
 // the bus works they may differ by what happens meanwhile.
 func (b *Bus) Stats() Stats {
 	c := &b.counters
-	failed, late, succeeded := c.failed.Load(), c.late.Load(), c.succeeded.Load()
+	failed, late, succeeded := c.failed.Load(), c.late.Load(), c.allSucceeded()
 	s := Stats{
 		Published: c.published.Load(), Unmatched: c.unmatched.Load(), Refused: c.refused.Load(), UnknownBus: c.unknownBus.Load(), TriggeredRules: c.triggeredRules.Load(),
 		Deliveries: c.deliveries.Load(), Invocations: succeeded + failed, FailedInvocations: failed,

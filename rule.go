@@ -271,8 +271,10 @@ func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 	return n, nil
 }
 
-// setQueueLocked gives t the queue of old's target of the same ID, or a new one.
+// setQueueLocked gives t its counter, and the queue of old's target of the same ID, or a new one.
 func (b *Bus) setQueueLocked(t *target, old *rule) {
+	b.targets++
+	t.counter = uint8(b.targets % uint(len(b.counters.succeeded)))
 	config := dispatch.Config{
 		Concurrency: orZero(t.Concurrency, b.options.Concurrency),
 		Capacity:    orZero(t.Queue, b.options.Queue),

@@ -295,4 +295,5 @@ type target struct {
 	retry   RetryPolicy
 	dlq     DLQ // nil: none
 	queue   *dispatch.Queue
+	counter uint8 // of the bus's, for attempts that succeed
 }

@@ -129,6 +129,10 @@ type Delivery struct {
 func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 	for i := range batch {
 		e := &batch[i]
+		if e.Queue.reserveRoom() {
+			e.overflowed = false
+			continue
+		}
 		err := e.Queue.reserve(force)
 		wakes, full := err.(errFull)
 		e.overflowed = err == errOverflows
@@ -146,6 +150,32 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// Offer is Reserve and Put in one for a single delivery. It reports false, and nothing is
+// accepted, where there is more to it: Reserve is to be called then.
+//
+// Optimization: the queue is locked once (BenchmarkPublish).
+func (d *Dispatcher) Offer(e *Delivery) bool {
+	if e.Ordered {
+		return false
+	}
+	q := e.Queue
+	q.mu.Lock()
+	if q.retired || q.fullLocked() {
+		q.mu.Unlock()
+		return false
+	}
+	q.acceptLocked()
+	if d.closed.Load() { // asked behind acceptLocked, as in Reserve
+		q.mu.Unlock()
+		q.decide()
+		return false
+	}
+	list := q.putReadyLocked(e.Work)
+	q.mu.Unlock()
+	q.listIf(list)
+	return true
 }
 
 // Put puts what Reserve has accepted into its queues. What they do not take is

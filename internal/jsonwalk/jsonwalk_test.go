@@ -11,6 +11,7 @@ import (
 )
 
 var texts = []string{
+	`{"abcdefghijklmno":`, `{"abcdefghijklmno":1`, `{"abcdefghijklmnop":`, `{"abcdefghijklmnop":1`, `{"abcdefghijklmnop":1}`, `{"abcdefghijklmnopq":`, `{"abcdefghijklmnopq":1}`,
 	`"."`, `"1234567"`, `"12345678"`, `"123456789"`, `"1234567.9"`, `"12345678."`, `"a.b.c.d.e"`, `"\""`, `"123456\n"`, `"1234567\n"`, `"12345678901234567\n"`, `  "key"  `,
 
 	`{}`, `[]`, ` {"a" : [1 , -2.5e+3, true, false, null, "x\u00e9\n"] } `, `"\ud83d\ude00"`, `"\ud83d"`, `"\ud83dx\ude00"`,

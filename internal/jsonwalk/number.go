@@ -71,7 +71,7 @@ func numberEnd(data []byte, i int) int {
 // A Decimal is a number as it is written: digits / 10^fraction, negated or not.
 type Decimal struct {
 	Digits   uint64
-	Fraction uint8 // at most MaxDigits
+	Fraction uint8 // at most MaxDigits - 1
 	Negative bool
 	Known    bool // false: it has an exponent or too many digits
 }

@@ -28,7 +28,8 @@ func load(data []byte, i int) uint64 { return binary.LittleEndian.Uint64(data[i 
 func zeros(x uint64) uint64 { return (x - ones) &^ x & tops }
 
 // PlainEnd returns the position behind the string whose opening quote is data[i], or 0
-// if that takes a closer look: [String] is to be asked then. It is for inlining.
+// if that takes a closer look: [String] is to be asked then. It is for inlining. There
+// are nine bytes at i.
 func PlainEnd(data []byte, i int) int {
 	if m := stops(load(data, i+1)); m != 0 {
 		if end := i + 1 + bits.TrailingZeros64(m)/8; data[end] == '"' {

@@ -144,7 +144,7 @@ func stringEnd(data []byte, i int) int {
 // processor run ahead where keys come in the same order again and again.
 func keyEnd(data []byte, i int) int {
 	if i+11 <= len(data) && data[i] == '"' {
-		end := 0
+		end := i
 		switch bits.TrailingZeros64(stops(load(data, i+1))) / 8 {
 		case 0:
 			end = i + 1
@@ -162,8 +162,12 @@ func keyEnd(data []byte, i int) int {
 			end = i + 7
 		case 7:
 			end = i + 8
+		default:
+			if i+20 <= len(data) {
+				end = i + 9 + bits.TrailingZeros64(stops(load(data, i+9)))/8
+			}
 		}
-		if data[end] == '"' && data[end+1] == ':' && data[end+2] > ' ' {
+		if end > i && data[end] == '"' && data[end+1] == ':' && data[end+2] > ' ' {
 			return end + 2
 		}
 	}

@@ -228,8 +228,7 @@ func (l *leaf) waitFor(t test, p posting) (structure uint32) {
 		l.networks.add(t.Prefix, p)
 		return usesAddresses
 	case numeric:
-		low, high := t.bounds()
-		l.ranges.add(interval{low: low, high: high}, p)
+		l.ranges.add(interval{low: t.low, high: t.high}, p)
 		return usesRanges
 	}
 	return usesAny

@@ -83,7 +83,13 @@ func (w *walker) elements(t int32, i, depth int) (int, *jsonwalk.SyntaxError) {
 	i, more := jsonwalk.Open(w.data, i, ']')
 	for more {
 		var err *jsonwalk.SyntaxError
-		if i, err = w.treeValue(w.newTree(n, t), n, i, depth+1); err != nil {
+		if i < len(w.data) && w.data[i] == '[' {
+			// Its elements become t's: what shares one of them shares this one.
+			i, err = w.elements(t, i, depth+1)
+		} else {
+			i, err = w.treeValue(w.newTree(n, t), n, i, depth+1)
+		}
+		if err != nil {
 			return i, err
 		}
 		if i, more, err = jsonwalk.Next(w.data, i, ']'); err != nil {

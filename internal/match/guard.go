@@ -18,10 +18,6 @@ type posting struct {
 	a, b      uint64 // of op
 }
 
-// Beside the one string, b of sameText asks for one more: at the slot that its high half
-// is, the one whose id is its low half; or, with no slot, for a value that wakes which has
-// the grams of its low half, a folded gramMask. Of those a hit is no certainty.
-
 // A guardPlace is where the field of a guard is in the trie of paths, beside the field
 // that the rule waits at.
 type guardPlace uint8
@@ -38,19 +34,23 @@ const noRule = math.MaxUint32
 type guardOp uint8
 
 const (
-	noGuard   guardOp = iota
-	between           // a number from a to b, the bits of float64s
-	sameText          // the string whose id is the low half of a; and what b says, if it is not 0 (see below)
-	otherText         // a value; if a string none of those whose ids are the halves of a and b
-	hasGrams          // a string that has the grams of a, a gramMask; no certainty if it has
+	noGuard  guardOp = iota
+	between          // a number from a to b, the bits of float64s
+	sameText         // the string whose id is the low half of a; and, if b is not 0, one more:
+	//                   at the slot that b's high half is the string whose id is its low half,
+	//                   or, with no slot, of what wakes the grams of its low half, a folded
+	//                   gramMask, of which a hit is no certainty
+	otherText // a value; if a string none of those whose ids are the halves of a and b
+	hasGrams  // a string that has the grams of a, a gramMask; no certainty if it has
 )
 
-// posting returns what waits for the field access of r. With final, strings that guards
-// want get ids.
-func (r *rule) posting(access int, final bool) posting {
+// posting returns what waits for the field access of r, with a guard by one or two of the
+// fields in guards. With final, strings that guards want get ids.
+func (r *rule) posting(access int, guards []int, final bool) posting {
 	p := posting{rule: r.number, key: r.key, tied: r.tied}
 	covered := 0 // fields whose holding is certain if the guard passes
-	for i := range r.conj.fields {
+	guarded := access
+	for _, i := range guards {
 		if i == access {
 			continue
 		}
@@ -61,29 +61,42 @@ func (r *rule) posting(access int, final bool) posting {
 			covered++
 		case one && p.op != sameText:
 			p.op, p.slot, p.a, p.b = sameText, n.slot, uint64(n.leaf.Load().id(text, final)), 0
-			covered = 1
+			covered, guarded = 1, i
 		case p.op == noGuard && p.guardBy(v, n, final):
-			covered = 1
+			covered, guarded = 1, i
 		}
 	}
-	values := r.conj.fields[access].values
+	values, n := r.conj.fields[access].values, r.nodes[access]
 	if values.wakesSurely() {
 		covered++
 	}
-	n := r.nodes[access]
 	if p.op == noGuard && values.excludes() && p.guardBy(values, n, final) {
 		p.place = own
-	}
-	for _, other := range r.nodes {
-		if p.op != noGuard && p.slot == other.slot && other != n && other.parent == n.parent {
-			p.place = sibling
-		}
+	} else if guarded != access && r.nodes[guarded].parent == n.parent {
+		p.place = sibling
 	}
 	if p.op == sameText && p.b == 0 {
 		p.b = uint64(folded(values.gramMask()))
 	}
 	p.complete = covered == len(r.conj.fields) && p.op != hasGrams
 	return p
+}
+
+// guards returns the fields of r that may guard it, wherever it waits: strings first.
+func (r *rule) guards() (some []int) {
+	const most = 3 // one may be what it waits at
+	others := make([]int, 0, most)
+	for i := range r.conj.fields {
+		v := r.conj.fields[i].values
+		if _, one := v.text(); one {
+			if some = append(some, i); len(some) == most {
+				return some
+			}
+		} else if len(others) < most && new(posting).guardBy(v, r.nodes[i], false) {
+			others = append(others, i)
+		}
+	}
+	return append(some, others...)
 }
 
 // interval is that of a guard between.
@@ -108,11 +121,10 @@ func folded(mask uint64) uint32 { return uint32(mask) | uint32(mask>>32) }
 
 // text returns the one string that v admits, if it is that.
 func (v *values) text() (text string, one bool) {
-	if v.more != nil && (v.more.absent || len(v.more.tests) > 0 || len(v.more.literals) != 1) {
+	if v.more != nil {
 		return "", false
 	}
-	l := v.literals()[0]
-	return l.text, l.kind == str
+	return v.one[0].text, v.one[0].kind == str
 }
 
 // guardBy makes v, the values of the field at n, the guard if it can be one.
@@ -123,8 +135,7 @@ func (p *posting) guardBy(v *values, n *pathNode, final bool) bool {
 	op, mask := hasGrams, uint64(0)
 	switch t := v.tests()[0].(type) {
 	case numeric:
-		low, high := t.bounds()
-		op, p.a, p.b = between, math.Float64bits(low), math.Float64bits(high)
+		op, p.a, p.b = between, math.Float64bits(t.low), math.Float64bits(t.high)
 	case anythingBut:
 		if !p.guardByExclusion(&t.excluded, n.leaf.Load(), final) {
 			return false
@@ -181,22 +192,6 @@ func (v *values) wakesSurely() bool {
 	return true
 }
 
-// bounds returns the least and the greatest float64 of an interval.
-func (n numeric) bounds() (low, high float64) {
-	low, high = math.Inf(-1), math.Inf(1)
-	if n.hasLow {
-		if low = n.low; !n.withLow {
-			low = math.Nextafter(low, math.Inf(1))
-		}
-	}
-	if n.hasHigh {
-		if high = n.high; !n.withHigh {
-			high = math.Nextafter(high, math.Inf(-1))
-		}
-	}
-	return low, high
-}
-
 // gramMask adds a bit for each four bytes in a row of text to mask. A text that holds
 // another has all its bits.
 func gramMask(mask uint64, text string) uint64 {
@@ -223,7 +218,9 @@ func (sc *scratch) guard(p *posting) verdict {
 	}
 	switch p.op {
 	case between:
-		return v.between(math.Float64frombits(p.a), math.Float64frombits(p.b))
+		if !v.between(math.Float64frombits(p.a), math.Float64frombits(p.b)) {
+			return fails
+		}
 	case sameText:
 		if v.id() != uint32(p.a) {
 			return fails
@@ -238,7 +235,10 @@ func (sc *scratch) guard(p *posting) verdict {
 			return perhaps
 		}
 		if v = sc.leafAt(uint32(p.b >> 32)); v == nil {
-			return sc.unlessArrays(fails)
+			if sc.hasArrays() {
+				return perhaps
+			}
+			return fails
 		}
 		if v.id() != uint32(p.b) {
 			return fails
@@ -263,7 +263,7 @@ func (sc *scratch) guarded(p *posting) (*value, verdict) {
 		return v, perhaps
 	}
 	switch {
-	case len(sc.tree) == 1:
+	case !sc.hasArrays():
 		return nil, fails
 	case sc.current == outside || p.place == elsewhere:
 		return nil, perhaps
@@ -280,6 +280,9 @@ func (sc *scratch) guarded(p *posting) (*value, verdict) {
 		return nil, perhaps
 	}
 	for k := int(t) + 1; k < len(sc.tree) && sc.tree[k].parent >= t; k++ {
+		if k > int(t)+mostSiblings {
+			return nil, perhaps
+		}
 		if s := &sc.tree[k]; s.parent == t && s.node.slot == p.slot {
 			if s.array {
 				return nil, perhaps
@@ -295,6 +298,10 @@ func (sc *scratch) guarded(p *posting) (*value, verdict) {
 	return nil, fails
 }
 
+// mostSiblings is behind how many nodes a sibling is looked for. Each value that wakes looks
+// for it, so that more would be quadratic in the event.
+const mostSiblings = 32
+
 // leafAt returns what the event holds at a path outside of arrays, or nil.
 func (sc *scratch) leafAt(slot uint32) *value {
 	if slot >= sc.view.nodes {
@@ -306,24 +313,18 @@ func (sc *scratch) leafAt(slot uint32) *value {
 	return nil
 }
 
-// unlessArrays is v if the event has no arrays at paths that rules name.
-func (sc *scratch) unlessArrays(v verdict) verdict {
-	if len(sc.tree) > 1 {
-		return perhaps
-	}
-	return v
-}
+// hasArrays reports whether the event has arrays at paths that rules name.
+func (sc *scratch) hasArrays() bool { return len(sc.tree) > 1 }
 
-// between reports whether v is an exact number from a to b.
-func (v *value) between(a, b float64) verdict {
+// between reports whether v is an exact number from a to b. Where about the number lies
+// costs less to find out than its last bit, and whether it is exact costs more.
+func (v *value) between(a, b float64) bool {
 	if v.kind != number {
-		return fails
+		return false
 	}
 	if low, high := v.around(); high < a || low > b {
-		return fails
+		return false
 	}
-	if f := v.parse(); f < a || f > b || !v.isExact() {
-		return fails
-	}
-	return passes
+	f := v.parse()
+	return a <= f && f <= b && v.isExact()
 }

@@ -67,6 +67,83 @@ func BenchmarkArrays(b *testing.B) {
 	}
 }
 
+// BenchmarkHazards reports how the time of a match grows with what is four times as much
+// of something: 1 is as much as that, 4 would be quadratic.
+func BenchmarkHazards(b *testing.B) {
+	repeat := func(n int, format string) string {
+		all := make([]string, n)
+		for i := range all {
+			all[i] = strings.ReplaceAll(format, "#", fmt.Sprint(1000+i))
+		}
+		return strings.Join(all, ",")
+	}
+	for name, c := range map[string]struct {
+		rules []string // for each of 100, with # for its number
+		event func(n int) string
+	}{
+		"array beside a sibling": {
+			[]string{`{"list":{"a":["x"],"b":["y"]}}`, `{"list":{"a":["x"],"b":["#"],"c":[{"prefix":"p"}]}}`},
+			func(n int) string { return `{"list":[{"a":[` + repeat(n, `"x"`) + `]}]}` },
+		},
+		"arrays in arrays": {
+			[]string{`{"k":["v"],"a":[{"prefix":"p#"},{"prefix":"q"}],"c":["z",{"exists":false}]}`},
+			func(n int) string {
+				return `{"k":"v","a":` + strings.Repeat("[", n) + `"p"` + strings.Repeat("]", n) + `}`
+			},
+		},
+		"parts": {
+			[]string{`{"a":[{"wildcard":"*#*!"}]}`},
+			func(n int) string { return `{"a":"` + repeat(n, `#`) + `"}` },
+		},
+		"members": {
+			[]string{`{"o":{"k#":["v"],"z":["w"]}}`},
+			func(n int) string { return `{"o":{` + repeat(n, `"k#":"v"`) + `}}` },
+		},
+	} {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			var s Set[int]
+			for i := range 100 {
+				for k, rule := range c.rules {
+					s.Add(2*i+k, mustCompile(strings.ReplaceAll(rule, "#", fmt.Sprint(1000+i))))
+				}
+			}
+			small, large := []byte(c.event(1000)), []byte(c.event(4000))
+			match := func(event []byte) func(int) {
+				return func(int) {
+					if _, err := s.AppendMatches(nil, event); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			best := alternateBy(b, 10, match(large), match(small))
+			b.ReportMetric(best[0]/best[1]/4, "growth")
+			b.ReportMetric(best[0], "ns/event")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkManyFields reports how the time of adding a rule grows with four times as many
+// fields.
+func BenchmarkManyFields(b *testing.B) {
+	pattern := func(n int) *Pattern {
+		fields := make([]string, n)
+		for i := range fields {
+			fields[i] = fmt.Sprintf(`"f%d":["x"]`, i)
+		}
+		return mustCompile("{" + strings.Join(fields, ",") + "}")
+	}
+	add := func(p *Pattern) func(int) {
+		return func(int) {
+			var s Set[int]
+			s.Add(1, p)
+		}
+	}
+	best := alternateBy(b, 1, add(pattern(4000)), add(pattern(1000)))
+	b.ReportMetric(best[0]/best[1]/4, "growth")
+	b.ReportMetric(0, "ns/op")
+}
+
 // What is large is only large: lists, keys, values and nesting.
 func TestLargeInput(t *testing.T) {
 	numbers := make([]int, 100000)

@@ -117,29 +117,10 @@ func (c cidr) holds(v *value) bool {
 	return ok && c.Contains(ip)
 }
 
-// A numeric is an interval of numbers; low <= high where it has both.
-type numeric struct {
-	low, high         float64
-	hasLow, hasHigh   bool
-	withLow, withHigh bool // the bound itself belongs to it
-}
+// A numeric is an interval of numbers, from the lowest float64 in it to the highest.
+type numeric struct{ low, high float64 }
 
-func (n numeric) holds(v *value) bool {
-	if v.kind != number {
-		return false
-	}
-	// Where about the number lies costs less to find out than its last bit, and whether
-	// it is exact costs more.
-	if low, high := v.around(); n.hasHigh && low > n.high || n.hasLow && high < n.low {
-		return false
-	}
-	return n.contains(v.parse()) && v.isExact()
-}
-
-func (n numeric) contains(f float64) bool {
-	return (!n.hasLow || f > n.low || f == n.low && n.withLow) &&
-		(!n.hasHigh || f < n.high || f == n.high && n.withHigh)
-}
+func (n numeric) holds(v *value) bool { return v.between(n.low, n.high) }
 
 type anythingBut struct{ excluded values }
 

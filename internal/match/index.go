@@ -15,21 +15,23 @@ import (
 //	        this field may have: at the one that the fewest others wait at. So ten
 //	        thousand rules on one source cost nothing until another of their fields
 //	        is found (access.go)
-//	guard   beside what waits stands a test of a second field that costs next to
-//	        nothing (guard.go)
+//	guard   beside what waits stands a test of one or two other fields that costs
+//	        next to nothing (guard.go)
 //	verify  what passes is checked field by field (wake.go, arrays.go)
 //
 // A reader works on a [view]: as many rules as there were when it began, but for
 // those that had been removed. That is what makes changes atomic. Removed rules stay
 // until the index is made anew.
 type index struct {
-	top    pathNode
-	view   atomic.Pointer[view]
-	all    list[*rule]
-	always list[posting] // of rules all of whose fields may be absent
-	nodes  uint32        // of the trie; the writer's, as are the fields below
-	leaves uint32
-	shared bool // some key has several patterns
+	top      pathNode
+	view     atomic.Pointer[view]
+	all      list[*rule]
+	always   list[posting] // of rules all of whose fields may be absent
+	nodes    uint32        // of the trie; the writer's, as are the fields below
+	leaves   uint32
+	objects  uint32 // nodes of the trie that have others below
+	shared   bool   // some key has several patterns
+	envelope *envelope
 }
 
 // A view is what a reader sees of an index. It is immutable.
@@ -37,6 +39,7 @@ type view struct {
 	nodes, leaves, rules, keys uint32   // what is numbered beyond these is newer
 	dead                       []uint64 // bit n: rule n was removed
 	shared                     bool     // some key has several patterns
+	envelope                   *envelope
 }
 
 func (v *view) sees(rule uint32) bool {
@@ -48,6 +51,7 @@ type pathNode struct {
 	path   string // keys from the top, joined with dots
 	parent *pathNode
 	slot   uint32 // number of the node, in the order of their making
+	object uint32 // number of those with nodes below, likewise; written before the first is
 	leaf   atomic.Pointer[leaf]
 	leaves list[uint32] // numbers of the leaves here and below
 	kids   table[textKey, *pathNode]
@@ -72,8 +76,8 @@ type rule struct {
 }
 
 func newIndex() *index {
-	x := &index{nodes: 1}
-	x.view.Store(&view{nodes: 1})
+	x := &index{nodes: 1, envelope: &envelope{}}
+	x.view.Store(&view{nodes: 1, envelope: x.envelope})
 	return x
 }
 
@@ -96,7 +100,7 @@ func (x *index) add(key uint32, p *Pattern) uint32 {
 // publish lets readers see what was added, and the rules whose numbers are in dead no
 // more. There are that many keys.
 func (x *index) publish(keys int, dead []uint32) {
-	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead, x.shared}
+	v := &view{x.nodes, x.leaves, uint32(len(x.all.load())), uint32(keys), x.view.Load().dead, x.shared, x.envelope}
 	if len(dead) > 0 {
 		v.dead = append(slices.Clone(v.dead), make([]uint64, max(0, int(v.rules+63)/64-len(v.dead)))...)
 		for _, n := range dead {
@@ -140,21 +144,29 @@ func (x *index) kidNode(n *pathNode, key, path string) *pathNode {
 	if e := n.kids.find(textKey(key)); e != nil {
 		return e.value
 	}
+	if !n.kids.used() {
+		n.object = x.objects
+		x.objects++
+	}
 	kid := &pathNode{path: path, parent: n, slot: x.nodes}
 	x.nodes++
 	n.kids.insert(&entry[textKey, *pathNode]{textKey(key), kid})
+	if n == &x.top {
+		x.envelope = x.envelope.with(key, kid)
+	}
 	return kid
 }
 
 // wait makes r wait at the field that is the cheapest to wait at.
 func (x *index) wait(r *rule) {
 	best, bestCost := -1, 0
+	guards := r.guards()
 	for i := range r.conj.fields {
 		v := r.conj.fields[i].values
 		if v.absent() {
 			continue
 		}
-		p := r.posting(i, false)
+		p := r.posting(i, guards, false)
 		cost := r.nodes[i].leaf.Load().cost(v, p)
 		if p.op == noGuard && len(r.nodes) > 1 {
 			cost *= costNoGuard
@@ -169,5 +181,5 @@ func (x *index) wait(r *rule) {
 	}
 	v := r.conj.fields[best].values
 	r.tied = r.tied || len(v.literals())+len(v.tests()) > 1
-	r.nodes[best].leaf.Load().wait(v, r.posting(best, true))
+	r.nodes[best].leaf.Load().wait(v, r.posting(best, guards, true))
 }

@@ -14,14 +14,20 @@ import (
 //
 // Optimization: that the place of a value follows from the memo, not from the bytes of
 // its key, lets the processor run ahead. BenchmarkParcels prices it.
+//
+// Who comes to a memo of another path makes it its own, and begins to learn with the next
+// event: so a scratch that goes from pattern to pattern learns nothing in vain.
 type memo struct {
 	owner   *pathNode // whose keys they are
 	nodes   uint32    // of the view by which they were looked up
+	since   uint32    // stamp of the match that made it owner's
+	count   int       // of entries that are used
+	used    [memoKeys]uint8
 	entries [memoKeys]memoKey
 }
 
 const (
-	memoCount = 32 // of memos in a scratch; paths share them by their numbers
+	memoCount = 32 // of memos in a scratch; objects share them by their numbers
 	memoKeys  = 64 // of a memo; keys share them by their bytes. Entry 0 stands before the first key.
 	memoBytes = 21 // of a key at most, so that with its quotes and its colon it fits three words
 )
@@ -31,26 +37,33 @@ type memoKey struct {
 	words, masks [3]uint64 // its bytes with its quotes and the colon behind it, little-endian
 	node         *pathNode // that it leads to; nil: no rule asks for it
 	size         uint8     // of words, in bytes; 0: none
-	length       uint8     // of the string that it had for a value, if it was short
+	length       uint8     // of the string that it had for a value; 8 for one that is longer
 	next         *memoKey  // the key that came behind it; never nil
 }
 
 // memoOf returns the memo of the objects at n.
 func (sc *scratch) memoOf(n *pathNode) *memo {
-	m := sc.memos[n.slot%memoCount]
-	if m == nil || m.owner != n || m.nodes != sc.view.nodes {
-		if m == nil {
-			m = &memo{}
-			sc.memos[n.slot%memoCount] = m
-		}
-		*m = memo{owner: n, nodes: sc.view.nodes}
+	m := sc.memos[n.object%memoCount]
+	if m == nil {
+		m = &memo{}
 		for i := range m.entries {
-			e := &m.entries[i]
-			e.words[0], e.masks[0] = 0xff, 0xff // no key begins with it
-			e.next = e
+			m.entries[i].forget()
 		}
+		sc.memos[n.object%memoCount] = m
+	}
+	if m.owner != n || m.nodes != sc.view.nodes {
+		m.owner, m.nodes, m.since = n, sc.view.nodes, sc.stamp
+		for _, i := range m.used[:m.count] {
+			m.entries[i].forget()
+		}
+		m.entries[0].forget()
+		m.count = 0
 	}
 	return m
+}
+
+func (k *memoKey) forget() {
+	*k = memoKey{words: [3]uint64{0xff}, masks: [3]uint64{0xff}, next: k} // no key begins with that byte
 }
 
 // A window is a part of a text that is long enough for the shortest ways through it:
@@ -101,14 +114,35 @@ func pass(data []byte, i int, last *memoKey, t *tail) (int, *memoKey) {
 		if n := bits.TrailingZeros64(jsonwalk.Stops(w[at+1:at+9])) / 8; n != length {
 			length, k.length = n, uint8(n)
 		}
-		// Behind a longer string than a word's there is no quote here.
-		end := at + 1 + length
-		if binary.LittleEndian.Uint32(w[end:end+4])&0xffffff != '"'|','<<8|'"'<<16 {
+		if length < 8 {
+			end := at + 1 + length
+			if binary.LittleEndian.Uint32(w[end:end+4])&0xffffff != nextMember {
+				break
+			}
+			i, last = i+end+2, k
+			continue
+		}
+		end := w.longEnd(at + 9)
+		if binary.LittleEndian.Uint32(w[end:])&0xffffff != nextMember {
 			break
 		}
 		i, last = i+end+2, k
 	}
 	return i, last
+}
+
+// nextMember is what stands between the text of a string and that of the next key.
+const nextMember = '"' | ','<<8 | '"'<<16
+
+// longEnd returns where a string ends, from at on, if it does within 16 bytes.
+func (w *window) longEnd(at int) int {
+	for range 2 {
+		if stop := jsonwalk.Stops(w[at : at+8]); stop != 0 {
+			return at + bits.TrailingZeros64(stop)/8
+		}
+		at += 8
+	}
+	return at
 }
 
 // learn returns the entry for the key that w begins with, which is size bytes long with
@@ -126,8 +160,12 @@ func (m *memo) learn(k *memoKey, w *window, size int) *memoKey {
 		words[i] = binary.LittleEndian.Uint64(w[8*i:]) & masks[i]
 		h = (h ^ words[i]) * 0x9e3779b97f4a7c15
 	}
-	k.next = &m.entries[m.place(h, &words, size)]
-	k = k.next
+	at := m.place(h, &words, size)
+	k.next = &m.entries[at]
+	if k = k.next; k.size == 0 {
+		m.used[m.count] = uint8(at)
+		m.count++
+	}
 	if k.words != words || int(k.size) != size {
 		*k = memoKey{words: words, masks: masks, node: m.owner.kid(bytesString(w[1 : size-2])), size: uint8(size), next: k.next}
 	}

@@ -25,7 +25,9 @@ func checkMemo(t *testing.T, first, second []byte) {
 		warm.Add(i, mustCompile(rule))
 		cold.Add(i, mustCompile(rule))
 	}
-	_, _ = warm.AppendFieldsMatches(nil, &Fields{Detail: first}, 100)
+	for range 2 { // it learns with the second
+		_, _ = warm.AppendFieldsMatches(nil, &Fields{Detail: first}, 100)
+	}
 	want, wantErr := cold.AppendFieldsMatches(nil, &Fields{Detail: second}, 100)
 	got, err := warm.AppendFieldsMatches(nil, &Fields{Detail: second}, 100)
 	require.Equal(t, wantErr, err, "%q behind %q", second, first)

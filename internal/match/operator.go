@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -195,14 +196,17 @@ func compileNumeric(arg tree, at *place) (test, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	r := numeric{}
+	bottom := bound
+	r := numeric{math.Inf(-1), math.Inf(1)}
 	switch op {
 	case "=":
-		r = numeric{low: bound, high: bound, hasLow: true, hasHigh: true, withLow: true, withHigh: true}
+		r = numeric{bound, bound}
 	case "<", "<=":
-		r = numeric{high: bound, hasHigh: true, withHigh: op == "<="}
-	case ">", ">=":
-		r = numeric{low: bound, hasLow: true, withLow: op == ">="}
+		r.high = highest(op, bound)
+	case ">":
+		r.low = math.Nextafter(bound, math.Inf(1))
+	case ">=":
+		r.low = bound
 	}
 	if len(arg.kids) == 2 {
 		return r, nil
@@ -221,11 +225,18 @@ func compileNumeric(arg tree, at *place) (test, *Error) {
 	if len(arg.kids) > 4 {
 		return nil, at.index(4).errorf(arg.kids[4].offset, "Too many terms in numeric range expression")
 	}
-	r.high, r.hasHigh, r.withHigh = bound, true, upper == "<="
-	if r.low >= r.high {
+	if r.high = highest(upper, bound); bottom >= bound {
 		return nil, at.errorf(arg.offset, "Bottom must be less than top")
 	}
 	return r, nil
+}
+
+// highest is the highest float64 that is op, < or <=, than bound.
+func highest(op string, bound float64) float64 {
+	if op == "<" {
+		return math.Nextafter(bound, math.Inf(-1))
+	}
+	return bound
 }
 
 // notExactReason refuses a number that is to be compared by value but has no exact one.

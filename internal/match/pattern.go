@@ -1,9 +1,9 @@
 // Package match compiles event patterns and finds the patterns that an event matches.
 //
 // A pattern is compiled into a disjunction: one conjunction for each combination
-// of its $or branches (pattern.go, values in operator.go). An event becomes a tree
-// (event.go), and a conjunction is evaluated by walking that tree and the trie of
-// its own field paths together (eval.go). A [Set] holds many patterns (set.go).
+// of its $or branches (pattern.go, values in operator.go). A [Set] holds many patterns
+// (set.go) in an index (index.go); matching walks an event's bytes (walk.go) and wakes the
+// rules that wait for what it finds (wake.go).
 //
 // The package knows JSON and patterns, and nothing of buses.
 package match
@@ -12,6 +12,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"unique"
 )
@@ -61,13 +62,16 @@ func (p *Pattern) Match(event []byte) (bool, error) {
 	return len(matches) > 0, err
 }
 
+// patternScratches are those of all patterns that are matched alone: there may be many.
+var patternScratches sync.Pool
+
 func (p *Pattern) set() *Set[struct{}] {
 	if p == nil {
 		return &Set[struct{}]{}
 	}
 	s := p.alone.Load()
 	if s == nil {
-		s = &Set[struct{}]{}
+		s = &Set[struct{}]{shared: &patternScratches}
 		s.Add(struct{}{}, p)
 		p.alone.Store(s)
 	}

@@ -7,6 +7,7 @@ package match
 // what it holds inside of arrays is in tree. Entries of earlier matches are told by
 // their stamp: no clearing.
 type scratch struct {
+	index *index // of the last match, unless it is one for many patterns
 	stamp uint32
 	view  *view
 	slots []slot
@@ -17,7 +18,7 @@ type scratch struct {
 	hits  []uint32    // keys that match
 	text  []byte      // unescaped strings
 	lower []byte
-	grams []*postings
+	waked map[*postings]struct{} // by a part of a text
 	memos [memoCount]*memo
 	tail  tail // of the text
 
@@ -75,6 +76,17 @@ func (sc *scratch) reset(v *view) {
 // keeping for the next.
 func (sc *scratch) isLarge() bool {
 	return cap(sc.tree) > 1<<14 || cap(sc.text) > 1<<20 || cap(sc.lower) > 1<<20
+}
+
+// smallEvent is the size of an event of which a pooled scratch may keep strings alive.
+const smallEvent = 4096
+
+// forget drops what is left of an event.
+func (sc *scratch) forget() {
+	for _, n := range sc.found {
+		sc.slots[n.slot].leaf = value{}
+	}
+	clear(sc.tree)
 }
 
 func atLeast[T any](s []T, n uint32) []T {

@@ -11,7 +11,8 @@ import (
 // ready to use. Matching takes no lock and sees each change whole or not at all.
 type Set[K comparable] struct {
 	state     atomic.Pointer[setState[K]]
-	scratches sync.Pool // of *scratch
+	scratches sync.Pool  // of *scratch
+	shared    *sync.Pool // used in its place if it is not nil
 
 	mu     sync.Mutex // guards the fields below, and serializes changes of state's index
 	owners map[K]*owner
@@ -125,15 +126,19 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		x = st.index
 	}
 	v := x.view.Load() // first: what it covers is there when the rest is loaded
-	sc, _ := s.scratches.Get().(*scratch)
-	if sc == nil {
-		sc = &scratch{}
+	pool := &s.scratches
+	if s.shared != nil {
+		pool = s.shared
+	}
+	sc, _ := pool.Get().(*scratch)
+	if sc == nil || s.shared == nil && sc.index != x { // it would keep the old index alive
+		sc = &scratch{index: x}
 	}
 	sc.reset(v)
 	w.sc, w.leaves, w.remaining = sc, v.leaves, v.leaves
 	var err *jsonwalk.SyntaxError
 	if f != nil {
-		err = w.fields(&x.top, f)
+		err = w.fields(f)
 	} else {
 		err = w.document(&x.top)
 	}
@@ -147,7 +152,10 @@ func (s *Set[K]) match(dst []K, w *walker, f *Fields) ([]K, error) {
 		}
 	}
 	if !sc.isLarge() {
-		s.scratches.Put(sc)
+		if len(w.data) > smallEvent {
+			sc.forget()
+		}
+		pool.Put(sc)
 	}
 	if err != nil { // not err itself, which would be no nil
 		return dst, err

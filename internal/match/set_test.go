@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -66,6 +68,31 @@ func TestFieldsMatchLikeTheirEnvelope(t *testing.T) {
 		_, err := s.AppendFieldsMatches(nil, f, 1000)
 		assert.Error(t, err, "%q", detail)
 	}
+}
+
+// A rule for what is below an array of strings matches none of them.
+func TestRuleBelowResources(t *testing.T) {
+	var s Set[int]
+	s.Add(1, mustCompile(`{"resources":{"x":["y"]}}`))
+	keys, err := s.AppendFieldsMatches(nil, &Fields{Source: "s", Resources: []string{"x", "y"}, Detail: []byte(`{}`)}, 10)
+	require.NoError(t, err)
+	assert.Empty(t, keys)
+}
+
+// What is remembered between matches does not keep a large event alive.
+func TestLargeEventsAreForgotten(t *testing.T) {
+	var s Set[int]
+	s.Add(1, mustCompile(`{"a":["x"],"b":{"c":["y"]}}`))
+	match := func(fill int) weak.Pointer[byte] {
+		event := []byte(`{"a":"x","b":[{"c":"z"},{"c":"y"},{"c":"y"}],"d":"` + strings.Repeat("d", fill) + `"}`)
+		keys, err := s.AppendMatches(nil, event)
+		require.NoError(t, err)
+		require.Len(t, keys, 1)
+		return weak.Make(&event[0])
+	}
+	large := match(100_000)
+	runtime.GC()
+	assert.Nil(t, large.Value())
 }
 
 func heap() uint64 {

@@ -132,7 +132,7 @@ func (w *walker) key(memo *memo, last *memoKey, t int32, i int) (*pathNode, int3
 		if k := w.treeFind(t, key); k != 0 {
 			kid, t = w.sc.tree[k].node, k
 		}
-	case len(key) <= memoBytes && end < len(data) && data[end] == ':':
+	case memo.since != w.sc.stamp && len(key) <= memoBytes && end < len(data) && data[end] == ':':
 		last = memo.learn(last, w.sc.tail.window(data, i), len(key)+3)
 		kid = last.node
 	default:

@@ -13,7 +13,7 @@ import (
 // path what waits there, by the value that wakes it, with its guard.
 //
 //	detail.amount
-//	  5 to 10: rule 3 if source has the hash of a string
+//	  5 to 10: rule 3 if source is "shop"
 //
 // A rule that waits at several values is there several times.
 func (x *index) String() string {

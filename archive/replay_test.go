@@ -1,0 +1,355 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge"
+)
+
+// A journal notes when which event is published; refuse may refuse one.
+type journal struct {
+	lines  []string
+	refuse func(e footbridge.Event) error
+}
+
+func (j *journal) Publish(_ context.Context, e footbridge.Event) (string, error) {
+	if j.refuse != nil {
+		if err := j.refuse(e); err != nil {
+			return "", err
+		}
+	}
+	j.lines = append(j.lines, fmt.Sprintf("%v %s %s", time.Since(midnight), e.ID, e.ReplayName))
+	return e.ID, nil
+}
+
+// A ruleJournal can publish to rules.
+type ruleJournal struct {
+	journal
+	rules []string
+}
+
+func (j *ruleJournal) PublishTo(ctx context.Context, e footbridge.Event, rules ...string) (string, error) {
+	j.rules = append(j.rules, rules...)
+	return j.Publish(ctx, e)
+}
+
+// allDay are options of a replay of a bubble's first day.
+func allDay(name string) ReplayOptions {
+	return ReplayOptions{Name: name, Start: midnight, End: midnight.Add(24 * time.Hour)}
+}
+
+// filled returns an archive of events at these times of the day.
+func filled(t testing.TB, s Store, times ...string) *Archive {
+	t.Helper()
+	for i, text := range times {
+		d, err := time.ParseDuration(text)
+		require.NoError(t, err)
+		appendAll(t, s, eventAt(fmt.Sprint(i), midnight.Add(d)))
+	}
+	return newArchive(t, Options{Store: s})
+}
+
+func newReplay(t testing.TB, a *Archive, to Publisher, o ReplayOptions) *Replay {
+	t.Helper()
+	r, err := a.NewReplay(to, o)
+	require.NoError(t, err)
+	return r
+}
+
+func TestReplayAtEverySpeed(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		a := filled(t, s, "9h", "9h0m30s", "9h0m10s", "17h", "8h30m0.000000001s", "24h", "-1ns")
+		for _, c := range []struct {
+			speed float64
+			want  []string
+		}{
+			{0, []string{"0s 4", "0s 0", "0s 1", "0s 2", "0s 3"}},
+			{1, []string{"0s 4", "29m59.999999999s 0", "30m29.999999999s 1", "30m29.999999999s 2", "8h29m59.999999999s 3"}},
+			{3600, []string{"0s 4", "499.999999ms 0", "508.333333ms 1", "508.333333ms 2", "8.499999999s 3"}},
+			{0.5, []string{"0s 4", "59m59.999999998s 0", "1h0m59.999999998s 1", "1h0m59.999999998s 2", "16h59m59.999999998s 3"}},
+		} {
+			begin := time.Now()
+			var got []string
+			j := &journal{refuse: func(e footbridge.Event) error {
+				got = append(got, fmt.Sprint(time.Since(begin), " ", e.ID))
+				return nil
+			}}
+			o := allDay(fmt.Sprint("speed-", c.speed))
+			o.Speed = c.speed
+			require.NoError(t, newReplay(t, a, j, o).Run(t.Context()))
+			assert.Equal(t, c.want, got, "speed %v", c.speed)
+		}
+	})
+}
+
+// A replay that is delayed catches up, and does not shift what comes.
+func TestReplayCatchesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := filled(t, &MemoryStore{}, "0s", "1s", "2s", "10s")
+		j := &journal{}
+		j.refuse = func(e footbridge.Event) error {
+			if e.ID == "0" {
+				<-time.After(5 * time.Second)
+			}
+			return nil
+		}
+		o := allDay("r")
+		o.Speed = 1
+		require.NoError(t, newReplay(t, a, j, o).Run(t.Context()))
+		assert.Equal(t, []string{"5s 0 r", "5s 1 r", "5s 2 r", "10s 3 r"}, j.lines)
+	})
+}
+
+// Speeds beyond what a Duration can hold are for ever, not at once.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pace{speed: 1e-300, began: time.Now(), first: midnight}
+		assert.Equal(t, time.Duration(math.MaxInt64), p.delay(midnight.Add(1)))
+		assert.Zero(t, p.delay(midnight))
+		assert.Zero(t, p.delay(midnight.Add(-time.Hour)))
+		p.speed = 1
+		assert.Equal(t, time.Duration(math.MaxInt64), p.delay(midnight.AddDate(5000, 0, 0)))
+		assert.Equal(t, time.Duration(1<<53+1), p.delay(midnight.Add(1<<53+1)), "as exact as a Duration")
+		p.speed = 1e300
+		assert.Zero(t, p.delay(midnight.AddDate(5000, 0, 0)))
+	})
+}
+
+// What targets get: the event as it was published, with the replay's name.
+func TestReplayOnABus(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		a := newArchive(t, Options{Store: s})
+		bus := footbridge.New(nil)
+		attach(t, bus, a)
+		var got []string
+		require.NoError(t, bus.PutRule(footbridge.Rule{Name: "r", Pattern: footbridge.MustCompile(`{"source":["shop"]}`), Targets: []footbridge.Target{
+			footbridge.Func("t", func(_ context.Context, e footbridge.Event) error {
+				data, err := e.MarshalJSON()
+				got = append(got, string(data))
+				return err
+			}),
+		}}))
+		e, err := footbridge.NewEvent("shop", "Order Placed", map[string]int{"total": 7})
+		require.NoError(t, err)
+		publish(t, bus, e)
+		require.NoError(t, bus.Wait(t.Context()))
+		<-time.After(time.Hour)
+		r := newReplay(t, a, bus, allDay("again"))
+		require.NoError(t, r.Run(t.Context()))
+		require.NoError(t, bus.Close(t.Context()))
+		require.Len(t, got, 2)
+		assert.Contains(t, got[1], `"time":"2000-01-01T00:00:00Z","region":"us-east-1","replay-name":"again","resources"`)
+		assert.Equal(t, got[0], strings.Replace(got[1], `"replay-name":"again",`, "", 1))
+		assert.Equal(t, Progress{State: Completed, Total: 1, Sent: 1, EventTime: midnight, Began: r.Progress().Began, Ended: r.Progress().Ended}, r.Progress())
+		assert.Len(t, readAll(t, s, always[0], always[1]), 1, "it is not archived again")
+	})
+}
+
+func TestReplayToNamedRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := filled(t, &MemoryStore{}, "1s", "2s")
+		o := allDay("r")
+		o.Rules = []string{"a", "b"}
+		_, err := a.NewReplay(&journal{}, o)
+		assert.ErrorIs(t, err, ErrNoRulePublisher)
+		assert.ErrorContains(t, err, "replay r: *archive.journal: publisher cannot")
+		j := &ruleJournal{}
+		r := newReplay(t, a, j, o) // the refusal has not taken the name
+		o.Rules[0] = "changed"
+		require.NoError(t, r.Run(t.Context()))
+		assert.Equal(t, []string{"a", "b", "a", "b"}, j.rules)
+		require.NoError(t, newReplay(t, a, j, allDay("all")).Run(t.Context()))
+		assert.Len(t, j.rules, 4, "no rules are all rules")
+		assert.Len(t, j.lines, 4)
+	})
+}
+
+// Events that the bus refuses, and those that cannot be read, are counted and reported.
+func TestReplayProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &MemoryStore{}
+		a := filled(t, s, "1s", "2s", "3s", "4s")
+		damaged := &DamagedError{File: "f", Err: errors.New("torn")}
+		a.options.Store = &damagedStore{s, map[int]error{1: damaged}}
+		refused := errors.New("refused")
+		j := &journal{refuse: func(e footbridge.Event) error {
+			if e.ID == "2" {
+				return refused
+			}
+			return nil
+		}}
+		o := allDay("r")
+		var reports []string
+		o.Report = func(r Report) {
+			p := r.Progress
+			reports = append(reports, fmt.Sprintf("%s %q %d+%d/%d %v %v", p.State, r.Event.ID, p.Sent, p.Failed, p.Total, p.EventTime.Sub(midnight), r.Err))
+		}
+		r := newReplay(t, a, j, o)
+		assert.Equal(t, Progress{State: Starting, Total: -1}, r.Progress())
+		<-time.After(time.Hour)
+		require.NoError(t, r.Run(t.Context()))
+		assert.Equal(t, []string{
+			`RUNNING "0" 1+0/4 1s <nil>`, `RUNNING "" 1+1/4 1s ` + damaged.Error(), `RUNNING "2" 1+2/4 3s refused`, `RUNNING "3" 2+2/4 4s <nil>`,
+		}, reports)
+		p := r.Progress()
+		assert.Equal(t, midnight.Add(time.Hour), p.Ended.UTC())
+		p.Began, p.Ended = time.Time{}, time.Time{}
+		assert.Equal(t, Progress{State: Completed, Total: 4, Sent: 2, Failed: 2, EventTime: midnight.Add(4 * time.Second), Err: refused}, p)
+		assert.ErrorIs(t, r.Run(t.Context()), ErrHasRun)
+		r.Cancel()
+		assert.Equal(t, Completed, r.Progress().State)
+	})
+}
+
+// A damagedStore has errors in the place of some events, or none at all for Read.
+type damagedStore struct {
+	Store
+	errs map[int]error
+}
+
+func (s *damagedStore) Read(ctx context.Context, from, until time.Time) (Cursor, error) {
+	if err := s.errs[-1]; err != nil {
+		return nil, err
+	}
+	c, err := s.Store.Read(ctx, from, until)
+	return &damagedCursor{Cursor: c, errs: s.errs}, err
+}
+
+type damagedCursor struct {
+	Cursor
+	errs map[int]error
+	n    int
+}
+
+func (c *damagedCursor) Next(ctx context.Context) (footbridge.Event, error) {
+	e, err := c.Cursor.Next(ctx)
+	if bad := c.errs[c.n]; bad != nil {
+		e, err = footbridge.Event{}, bad
+	}
+	c.n++
+	return e, err
+}
+
+func (c *damagedCursor) Close() error { return errors.Join(c.Cursor.Close(), c.errs[-2]) }
+
+// What ends a replay, and the state and error it leaves.
+func TestReplayFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := errors.New("disk is gone")
+		for name, c := range map[string]struct {
+			errs   map[int]error
+			refuse error
+			want   error
+			sent   int
+		}{
+			"read":   {map[int]error{-1: disk}, nil, disk, 0},
+			"next":   {map[int]error{1: disk}, nil, disk, 1},
+			"close":  {map[int]error{-2: disk}, nil, disk, 2},
+			"both":   {map[int]error{1: disk, -2: errors.New("other")}, nil, disk, 1},
+			"closed": {nil, fmt.Errorf("publish: %w", footbridge.ErrClosed), footbridge.ErrClosed, 0},
+		} {
+			s := &MemoryStore{}
+			a := filled(t, s, "1s", "2s")
+			a.options.Store = &damagedStore{s, c.errs}
+			r := newReplay(t, a, &journal{refuse: func(footbridge.Event) error { return c.refuse }}, allDay("r"))
+			err := r.Run(t.Context())
+			assert.ErrorIs(t, err, c.want, name)
+			assert.ErrorContains(t, err, "archive: replay r: ", name)
+			p := r.Progress()
+			assert.Equal(t, Failed, p.State, name)
+			assert.Equal(t, err, p.Err, name)
+			assert.Equal(t, c.sent, p.Sent, name)
+			assert.Zero(t, p.Failed, name)
+		}
+	})
+}
+
+// The reasons in quotes are the service's.
+func TestNewReplayRefuses(t *testing.T) {
+	a := newArchive(t, Options{Bus: "shop"})
+	shop, other := footbridge.New(&footbridge.Options{Name: "shop"}), footbridge.New(nil)
+	r := newReplay(t, a, shop, allDay("taken"))
+	for _, c := range []struct {
+		to     Publisher
+		change func(o *ReplayOptions)
+		want   string
+	}{
+		{shop, func(o *ReplayOptions) { o.Name = "" }, "Parameter ReplayName is not valid. Reason: want 1 to 64"},
+		{shop, func(o *ReplayOptions) { o.Name = strings.Repeat("a", 65) }, "Parameter ReplayName"},
+		{shop, func(o *ReplayOptions) { o.Name = "a/b" }, `got "a/b"`},
+		{shop, func(o *ReplayOptions) { o.End = o.Start }, "Parameter EventEndTime is not valid. Reason: EventStartTime must be before EventEndTime."},
+		{shop, func(o *ReplayOptions) { *o = ReplayOptions{Name: "a"} }, "EventStartTime must be before EventEndTime."},
+		{other, func(o *ReplayOptions) {}, "Parameter Destination.Arn is not valid. Reason: Cross event bus replay is not permitted."},
+		{nil, func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got nil"},
+		{shop, func(o *ReplayOptions) { o.Rules = []string{"a", ""} }, "Parameter Destination.FilterArns[1] is not valid"},
+		{shop, func(o *ReplayOptions) { o.Speed = -1 }, "Parameter Speed"},
+		{shop, func(o *ReplayOptions) { o.Speed = math.NaN() }, "got NaN"},
+		{shop, func(o *ReplayOptions) { o.Speed = math.Inf(1) }, "got +Inf"},
+	} {
+		o := allDay(strings.Repeat("a", 64))
+		c.change(&o)
+		_, err := a.NewReplay(c.to, o)
+		var refused *ParameterError
+		require.ErrorAs(t, err, &refused, c.want)
+		assert.ErrorContains(t, err, c.want)
+	}
+	_, err := a.NewReplay(shop, allDay("taken"))
+	var exists *ExistsError
+	require.ErrorAs(t, err, &exists)
+	assert.EqualError(t, err, "archive: Replay taken already exists.")
+	assert.Equal(t, []*Replay{r}, a.Replays())
+	newReplay(t, a, shop, allDay(strings.Repeat("a", 64)))
+}
+
+// A day at its original speed, through a bus, at the time of each event to the nanosecond.
+func TestADayAtOriginalSpeed(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		const n = 1000
+		a := newArchive(t, Options{Store: s})
+		bus := footbridge.New(nil)
+		attach(t, bus, a)
+		for i := range n {
+			publish(t, bus, eventAt(fmt.Sprint(i), midnight.Add(time.Duration(i)*86399999999999/(n-1))))
+		}
+		require.NoError(t, bus.Wait(t.Context()))
+		begin := time.Now()
+		received := 0
+		require.NoError(t, bus.PutRule(footbridge.Rule{Name: "r", Pattern: footbridge.MustCompile(`{"replay-name":["day"]}`), Targets: []footbridge.Target{
+			footbridge.Func("t", func(_ context.Context, e footbridge.Event) error {
+				received++
+				assert.Equal(t, e.Time.Sub(midnight), time.Since(begin))
+				return nil
+			}),
+		}}))
+		o := allDay("day")
+		o.Speed = 1
+		require.NoError(t, newReplay(t, a, bus, o).Run(t.Context()))
+		require.NoError(t, bus.Close(t.Context()))
+		assert.Equal(t, n, received)
+		assert.Equal(t, 86399999999999*time.Nanosecond, time.Since(begin))
+		assert.EqualValues(t, n, a.Stats().Archived)
+	})
+}
+
+// What is older than the retention is not replayed.
+func TestReplayExpiresFirst(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		a := filled(t, s, "1s")
+		a.options.Retention = 24 * time.Hour
+		<-time.After(48 * time.Hour)
+		r := newReplay(t, a, &journal{}, allDay("r"))
+		require.NoError(t, r.Run(t.Context()))
+		assert.Zero(t, r.Progress().Total)
+		assert.Equal(t, Completed, r.Progress().State)
+	})
+}
