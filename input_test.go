@@ -202,3 +202,23 @@ func TestInputIsCopied(t *testing.T) {
 	require.NoError(t, b.Close(t.Context()))
 	assert.Equal(t, []string{"1"}, *got)
 }
+
+// Targets that need the event alone receive it behind a middleware, too.
+func TestEventsBehindAMiddleware(t *testing.T) {
+	calls := 0
+	b := New(&Options{Middleware: []Middleware{func(next Handler) Handler {
+		return HandlerFunc(func(ctx context.Context, d Delivery) error {
+			calls++
+			return next.Handle(ctx, d)
+		})
+	}}, Concurrency: 1})
+	ch, sum := make(chan Event, 1), 0
+	put(t, b, "chan", Chan("t", ch))
+	publish(t, b, 1)
+	require.NoError(t, b.Wait(t.Context()))
+	assert.Equal(t, "e1", (<-ch).ID)
+	put(t, b, "chan", Typed("t", func(_ context.Context, _ Event, detail struct{ N int }) error { sum += detail.N; return nil }))
+	publish(t, b, 2)
+	require.NoError(t, b.Close(t.Context()))
+	assert.Equal(t, []int{2, 2}, []int{calls, sum})
+}

@@ -219,12 +219,16 @@ func TestStrictUnmatched(t *testing.T) {
 	_, err = b.PublishTo(t.Context(), event(1), "r")
 	assert.NoError(t, err)
 	_, err = b.PublishTo(t.Context(), event(1))
+	assert.ErrorIs(t, err, ErrUnmatched, "to all rules it is Publish")
+	replayed := event(1)
+	replayed.ReplayName = "again"
+	_, err = b.Publish(t.Context(), replayed)
 	assert.NoError(t, err)
 	assert.NoError(t, b.Redrive(t.Context(), DeadLetter{Bus: "default", Rule: "r", Target: "t", Event: event(1)}))
 	require.NoError(t, b.Close(t.Context()))
 	s := b.Stats()
-	assert.EqualValues(t, []int64{3, 3, 2}, []int64{s.Published, s.Refused, s.Unmatched})
-	assert.Len(t, refused, 3)
+	assert.EqualValues(t, []int64{3, 4, 2}, []int64{s.Published, s.Refused, s.Unmatched})
+	assert.Len(t, refused, 4)
 }
 
 // With Strict an event of which a target's input cannot be made is refused for all.
