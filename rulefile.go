@@ -19,7 +19,7 @@ type RulesError struct {
 	Pointer string // JSON pointer (RFC 6901) of what was refused; "" for the whole file and faults of its JSON
 	Offset  int    // of that in the file, in bytes
 	Reason  string
-	Err     error // a *PatternError, a *RuleError or one of package json; may be nil
+	Err     error // a *PatternError or a *RuleError; may be nil
 }
 
 func (e *RulesError) Error() string {
