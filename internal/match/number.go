@@ -5,13 +5,24 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 // parseFloat returns the float64 nearest to a JSON number: an infinity for one that
-// is out of range, zero for minus zero.
+// is out of range, zero for minus zero. For one far out of range there is no error, which
+// would be an allocation.
 func parseFloat(text string) float64 {
+	var buf [maxDecimal]byte
+	switch digits, exponent := decimal(buf[:0], text); {
+	case len(digits) == 0 || exponent < -330:
+		return 0
+	case exponent > 310 && text[0] == '-':
+		return math.Inf(-1)
+	case exponent > 310:
+		return math.Inf(1)
+	}
 	f, _ := strconv.ParseFloat(text, 64)
 	return f + 0 // -0 + 0 is 0
 }
@@ -113,8 +124,8 @@ func isExact(f float64, text string) bool {
 	if math.IsInf(f, 0) {
 		return false
 	}
-	var buf [40]byte
-	digits, exponent := decimal(buf[:0], []byte(text))
+	var buf, short [maxDecimal]byte
+	digits, exponent := decimal(buf[:0], text)
 	if f == 0 {
 		return len(digits) == 0
 	}
@@ -125,28 +136,60 @@ func isExact(f float64, text string) bool {
 	if len(digits) > 17 {
 		return false
 	}
-	var formatted, short [40]byte
-	shortest, shortestExponent := decimal(short[:0], strconv.AppendFloat(formatted[:0], f, 'e', -1, 64))
+	var formatted [40]byte
+	text = bytesString(strconv.AppendFloat(formatted[:0], f, 'e', -1, 64))
+	shortest, shortestExponent := decimal(short[:0], text)
 	return exponent == shortestExponent && bytes.Equal(digits, shortest)
 }
 
-// decimal splits a number that is not out of range into its digits, without zeros
-// at either end, and the exponent of ten behind 0.digits. It appends to buf, which
-// is empty.
-func decimal(buf, text []byte) (digits []byte, exponent int) {
-	if text[0] == '-' {
-		text = text[1:]
-	}
-	if i := bytes.IndexAny(text, "eE"); i >= 0 {
-		// Overflow is possible only beside a mantissa that makes the number zero.
-		exponent, _ = strconv.Atoi(string(text[i+1:]))
+// maxDecimal is how many digits decimal returns at most: more than a float64 can tell.
+const maxDecimal = 24
+
+// decimal splits a number into its digits, without zeros at either end, and the exponent
+// of ten behind 0.digits. It appends to digits, which is empty and has room for
+// maxDecimal; of longer numbers it returns so many, zeros at the end included.
+func decimal(digits []byte, text string) (_ []byte, exponent int) {
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		exponent = decimalExponent(text[i+1:])
 		text = text[:i]
 	}
-	whole, fraction, _ := bytes.Cut(text, []byte("."))
-	exponent += len(whole)
-	digits = append(append(buf, whole...), fraction...)
-	for len(digits) > 0 && digits[0] == '0' {
-		digits, exponent = digits[1:], exponent-1
+	fraction, longer := false, false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '-':
+			continue
+		case c == '.':
+			fraction = true
+			continue
+		case len(digits) == 0 && c == '0':
+			if fraction {
+				exponent--
+			}
+			continue
+		case len(digits) < maxDecimal:
+			digits = append(digits, c)
+		default:
+			longer = longer || c != '0'
+		}
+		if !fraction {
+			exponent++
+		}
 	}
-	return bytes.TrimRight(digits, "0"), exponent
+	if !longer {
+		digits = bytes.TrimRight(digits, "0")
+	}
+	return digits, exponent
+}
+
+// decimalExponent returns what stands behind an e, or a number that is as far out of range.
+func decimalExponent(text string) (n int) {
+	for i := range len(text) {
+		if c := text[i] - '0'; c <= 9 {
+			n = min(n*10+int(c), 1e9)
+		}
+	}
+	if text[0] == '-' {
+		return -n
+	}
+	return n
 }

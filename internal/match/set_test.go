@@ -21,13 +21,8 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("under the race detector sync.Pool forgets at random")
 	}
-	events := parcelEvents(50)
-	for kind, rules := range parcelRules {
-		var s Set[int]
-		for i, rule := range rules {
-			s.Add(i, mustCompile(rule))
-		}
-		dst := make([]int, 0, 16)
+	check := func(kind string, s *Set[int], events [][]byte) {
+		dst := make([]int, 0, 200)
 		i := 0
 		allocs := testing.AllocsPerRun(500, func() {
 			keys, err := s.AppendMatches(dst, events[i%len(events)])
@@ -39,6 +34,34 @@ func TestMatchAllocatesNothing(t *testing.T) {
 		})
 		assert.Less(t, allocs, 0.1, kind)
 	}
+	others := map[string][]string{
+		"addresses":         {`{"ip":[{"cidr":"10.0.0.0/8"}],"n":[7]}`, `{"ip":["10.1.2.3"]}`, `{"ip":[{"cidr":"2001:db8::/32"}]}`},
+		"presence and $or":  {`{"none":[{"exists":false}],"ip":[{"exists":true}]}`, `{"$or":[{"n":[7]},{"list":{"a":["y"]}}]}`},
+		"arrays":            {`{"list":{"a":["x"],"b":[{"exists":false}]}}`, `{"list":{"a":[{"anything-but":["x"]}],"b":[true]}}`, `{"tags":["t",{"wildcard":"*g*h*"}]}`},
+		"escapes and dots":  {`{"a.b":["\u00e9\n"]}`, `{"q\"":[{"suffix":"x"}]}`},
+		"words and numbers": {`{"n":[7,1e400,9007199254740993]}`, `{"list":{"b":[true,null]}}`},
+		"folds":             {`{"s":[{"equals-ignore-case":"STRASSE"}]}`, `{"s":[{"prefix":{"equals-ignore-case":"Ä"}}]}`},
+	}
+	events := [][]byte{
+		[]byte(`{"ip":"10.1.2.3","n":7,"list":[{"a":"x"},{"a":"y","b":true}],"tags":["tgh"],"a.b":"\u00e9\n","q\"":"x","s":"strasse"}`),
+		[]byte(`{"ip":"2001:db8::1","n":1e400,"list":[[{"a":"z","b":null}]],"tags":"t","a":{"b":"e"},"s":"\u00e4"}`),
+	}
+	for kind, rules := range others {
+		var s Set[int]
+		for i, rule := range rules {
+			s.Add(i, mustCompile(rule))
+		}
+		check(kind, &s, events)
+	}
+	for kind, rules := range parcelRules {
+		var s Set[int]
+		for i, rule := range rules {
+			s.Add(i, mustCompile(rule))
+		}
+		check(kind, &s, parcelEvents(50))
+	}
+	m := newMixed(1000)
+	check("mixed", &m.set, m.events)
 }
 
 // An event given by its parts matches what its envelope's JSON matches.

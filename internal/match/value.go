@@ -126,8 +126,7 @@ func addressBytes(ip netip.Addr, b *[16]byte) []byte {
 // parseIP parses an address in any of its spellings, but for zones and IPv4
 // numbers with leading zeros, which systems read in different ways.
 func parseIP(text string) (netip.Addr, bool) {
-	// No spelling is longer than eight groups with an embedded IPv4 address.
-	if len(text) < 2 || len(text) > 45 || !hexOrColon(text[0]) {
+	if !likeIP(text) {
 		return netip.Addr{}, false
 	}
 	ip, err := netip.ParseAddr(text)
@@ -137,6 +136,30 @@ func parseIP(text string) (netip.Addr, bool) {
 	return ip.Unmap(), true
 }
 
-func hexOrColon(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' || c == ':'
+// likeIP reports whether text may be an address, so that other texts, dates and times
+// among them, cost no error.
+func likeIP(text string) bool {
+	// No spelling is longer than eight groups with an embedded IPv4 address.
+	if len(text) < 2 || len(text) > 45 {
+		return false
+	}
+	dots, colons, doubled := 0, 0, false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+			doubled = doubled || i > 0 && text[i-1] == ':'
+		case c-'0' > 9 && c|0x20-'a' > 'f'-'a':
+			return false
+		}
+	}
+	switch {
+	case colons == 0:
+		return dots == 3
+	case dots == 0:
+		return colons == 7 || doubled
+	}
+	return dots == 3 && (colons == 6 || doubled)
 }

@@ -97,14 +97,22 @@ func (m *moreValues) addString(t tree) {
 	m.addLiteral(t)
 }
 
+// has reports whether v has a literal. (With package slices, what text comes from would
+// have to be on the heap.)
 func (v *values) has(k kind, text string) bool {
-	_, ok := slices.BinarySearchFunc(v.literals(), k, func(l literal, k kind) int {
-		if l.kind != k {
-			return cmp.Compare(l.kind, k)
+	all := v.literals()
+	for len(all) > 0 {
+		l := &all[len(all)/2]
+		switch {
+		case l.kind == k && l.text == text:
+			return true
+		case l.kind < k || l.kind == k && l.text < text:
+			all = all[len(all)/2+1:]
+		default:
+			all = all[:len(all)/2]
 		}
-		return strings.Compare(l.text, text)
-	})
-	return ok
+	}
+	return false
 }
 
 // holds reports whether a leaf has one of the values.

@@ -153,7 +153,8 @@ func (sc *scratch) wakeGrams(x *index, l *leaf, v *value) {
 
 func (sc *scratch) wakeAddress(x *index, l *leaf, ip netip.Addr) {
 	b := ip.As16()
-	wakeKey(sc, x, &l.ips, textKey(bytesString(addressBytes(ip, &b))))
+	key := append(sc.address[:0], addressBytes(ip, &b)...)
+	wakeKey(sc, x, &l.ips, textKey(bytesString(key)))
 	for _, length := range l.networks.lengths.load() {
 		bits, v6 := length, false
 		if length < 0 {
@@ -166,11 +167,9 @@ func (sc *scratch) wakeAddress(x *index, l *leaf, ip netip.Addr) {
 		if err != nil {
 			continue
 		}
-		masked := p.Addr().As16()
-		var key [17]byte
-		n := copy(key[:], addressBytes(p.Addr(), &masked))
-		key[n] = byte(bits)
-		wakeKey(sc, x, &l.networks.table, textKey(bytesString(key[:n+1])))
+		b := p.Addr().As16()
+		key := append(append(sc.address[:0], addressBytes(p.Addr(), &b)...), byte(bits))
+		wakeKey(sc, x, &l.networks.table, textKey(bytesString(key)))
 	}
 }
 
