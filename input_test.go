@@ -88,6 +88,8 @@ func TestPutRuleRefusesInputs(t *testing.T) {
 		{Target{Handler: handler, Input: template(`{"a": `)}, "InputTemplate for target id is not a valid JSON text: invalid JSON: want a value, got the end of the text (offset 6)."},
 		{Target{Handler: handler, Input: Input{Path: "$.detail['a']"}}, `InputPath for target id is not a valid path: want "[n]" or "[*]", got "['a']" (offset 8 in "$.detail['a']").`},
 		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`{"a"}`)}}, "Input for target id is not a valid JSON text."},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage("\"\xff\"")}}, `want UTF-8 for target id, got "\"\xff\""`},
+		{Target{Handler: handler, Input: template("\"\xff\"")}, `want UTF-8 for target id, got "\"\xff\""`},
 		{Target{Handler: handler, Input: Input{Constant: json.RawMessage{}}}, "Input for target id is not a valid JSON text."},
 		{Target{Handler: Forward("", New(nil)).Handler, Input: Input{Path: "$"}}, "want none, since a target that is a bus takes no transformation"},
 		{Target{Handler: Chan("", make(chan Event)).Handler, Input: Input{Path: "$"}}, "want none, since the channel takes events as they are"},
