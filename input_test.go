@@ -224,3 +224,22 @@ func TestEventsBehindAMiddleware(t *testing.T) {
 	require.NoError(t, b.Close(t.Context()))
 	assert.Equal(t, []int{2, 2}, []int{calls, sum})
 }
+
+// BenchmarkInput makes the input of a target with a transformer of five variables.
+func BenchmarkInput(b *testing.B) {
+	in := template(`{"order": <id>, "text": "<state> at <at>", "items": <items>, "none": <none>, "rule": <aws.events.rule-name>}`,
+		"id", "$.detail.id", "state", "$.detail.state", "at", "$.time", "items", "$.detail.items[*].sku", "none", "$.detail.none")
+	c, reason := in.compile("t")
+	if reason != "" {
+		b.Fatal(reason)
+	}
+	e := Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
+		Detail: []byte(`{"id":"O-1","state":"placed","customer":{"name":"Anna Jones","mail":"anna@example.com"},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}`)}
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.render(&e, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

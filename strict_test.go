@@ -191,6 +191,8 @@ func TestStrictWords(t *testing.T) {
 	assert.EqualError(t, err, `footbridge: rule "r" refused: Pattern: Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character`)
 	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed.`)
 	assert.EqualError(t, strictCases["input-path"](t, b, 300), `footbridge: rule "r" refused: target "t": Input: want at most 256 characters of a path, got 300`)
+	long := MustCompile(`{"a":[{"wildcard":"*` + strings.Repeat("ab", 200_000) + `"}]}`) // whose complexity no one measures
+	assert.EqualError(t, b.PutRule(Rule{Name: "r", Pattern: long}), `footbridge: rule "r" refused: Pattern: want at most 2048 characters, got 400024`)
 	assert.NoError(t, putRetry(b, NoRetry))
 	assert.NoError(t, putRetry(b, Backoff{}))
 	assert.NoError(t, b.PutRule(Rule{Name: "own", Pattern: everything, Targets: []Target{{ID: "t", Handler: failing(0, nil), Retry: ownPolicy{}}}}))
