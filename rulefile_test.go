@@ -121,30 +121,30 @@ var refusedFiles = []struct{ text, at, want string }{
 	{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1, offset 35)`},
 	{`[{"name":"r", "pattern" : {"a":[{"numeric":[">",2,"<",1]}]}}]`, `[">"`, `Event pattern is not valid. Reason: Bottom must be less than top (at /0/pattern/a/0/numeric, `},
 	{`[{"name":"r","pattern":["a"]}]`, `["a"]`, `Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, `},
-	{ruleWith(`"patern":1`), `"patern"`, `want one of the keys name, description, pattern, state, targets, got "patern" (at /0/patern, `},
+	{ruleWith(`"patern":1`), `"patern"`, `want one of the keys [name description pattern state targets], got "patern" (at /0/patern, `},
 	{ruleWith(`"a/b~\n" :1`), `"a/b~`, `got "a/b~\n" (at /0/a~1b~0` + "\n" + `, `},
 	{ruleWith(`"name":"r"`), `"name":"r"}`, `want each key once, got "name" again (at /0/name, `},
 	{ruleWith(`"state":"enabled"`), `"enabled"`, `want ENABLED or DISABLED, got "enabled" (at /0/state, `},
 	{ruleWith(`"state":true`), `true`, `want a string, got "true" (at /0/state, `},
 	{ruleWith(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "\"audit\"" (at /0/targets, `},
-	{ruleWith(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets audit, bus, email, none, got "emial" (at /0/targets/1, `},
+	{ruleWith(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets [audit bus email none], got "emial" (at /0/targets/1, `},
 	{ruleWith(`"targets":["none"]`), `"none"`, `Handler: want one, got nil (at /0/targets/0, `},
 	{ruleWith(`"targets":["audit","email","audit"]`), `"audit"]`, `ID: want one that no other target of the rule has (at /0/targets/2, `},
 	{ruleWith(`"targets":[7]`), `7]`, `want a string, got "7" (at /0/targets/0, `},
 	{ruleWith(`"targets":[{"input":1}]`), `{"input"`, `want an id (at /0/targets/0, `},
 	{ruleWith(`"targets":[{"id":"emial"}]`), `"emial"`, `got "emial" (at /0/targets/0/id, `},
 	{ruleWith(`"targets":[{"id":"bus","input":1}]`), `{"id"`, `Input: want none, since a target that is a bus takes no transformation (at /0/targets/0, `},
-	{targetWith(`"inputs":1`), `"inputs"`, `want one of the keys id, input, inputPath, inputTransformer, retry, got "inputs" (at /0/targets/1/inputs, `},
+	{targetWith(`"inputs":1`), `"inputs"`, `want one of the keys [id input inputPath inputTransformer retry], got "inputs" (at /0/targets/1/inputs, `},
 	{targetWith(`"input":1,"inputPath":"$"`), `{"id"`, `Input: Only one of Input, InputPath, or InputTransformer must be provided for target email. (at /0/targets/1, `},
 	{targetWith(`"inputPath":"x"`), `{"id"`, `Input: InputPath for target email is not a valid path`},
 	{targetWith(`"inputPath":""`), `""`, `want a path (at /0/targets/1/inputPath, `},
 	{targetWith(`"inputTransformer":{}`), `{}`, `want a template (at /0/targets/1/inputTransformer, `},
 	{targetWith(`"inputTransformer":[]`), `[]`, `want a JSON object, got "[]" (at /0/targets/1/inputTransformer, `},
-	{targetWith(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys inputPathsMap, inputTemplate, got "template" (at /0/targets/1/inputTransformer/template, `},
+	{targetWith(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys [inputPathsMap inputTemplate], got "template" (at /0/targets/1/inputTransformer/template, `},
 	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `{"id"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1, `},
 	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got "1" (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
 	{targetWith(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
-	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys maxRetries, maxAge, base, maxDelay, noJitter, got "max" (at /0/targets/1/retry/max, `},
+	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys [maxRetries maxAge base maxDelay noJitter], got "max" (at /0/targets/1/retry/max, `},
 	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
 	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
 	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
@@ -164,7 +164,9 @@ func TestLoadRulesRefuses(t *testing.T) {
 			assert.True(t, strings.HasPrefix(c.text[refused.Offset:], c.at), "%s\nat %s", c.text, c.text[refused.Offset:])
 		}
 	}
-	_, err := LoadRules(iotest.ErrReader(errDown), nil)
+	_, err := LoadRules(strings.NewReader(ruleWith(`"targets":["t"]`)), nil)
+	assert.ErrorContains(t, err, `want one of the targets [], got "t"`)
+	_, err = LoadRules(iotest.ErrReader(errDown), nil)
 	assert.ErrorIs(t, err, errDown)
 	_, err = LoadRules(strings.NewReader(`[{"name":"r","pattern":{"a":[]}}]`), nil)
 	var pattern *PatternError

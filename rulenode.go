@@ -119,7 +119,7 @@ func (n *node) members(keys ...string) map[string]*node {
 			place.refuse("want each key once, got %.40q again", key)
 		}
 		if len(keys) > 0 && !slices.Contains(keys, key) {
-			place.refuse("want one of the keys %s, got %.40q", strings.Join(keys, ", "), key)
+			place.refuse("want one of the keys %s, got %.40q", keys, key)
 		}
 		all[key] = child
 	}
