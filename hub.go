@@ -11,9 +11,9 @@ import (
 )
 
 // A Hub has several buses by name, as an account of the service has: the default bus,
-// which is always there, and those that are created. [NewHub] makes one. Its methods may be called from any
-// number of goroutines, but for Wait, Close and Delete, which a handler of the buses in
-// question cannot wait for.
+// which is always there, and those that are created. [NewHub] makes one. Its methods may
+// be called from any number of goroutines, but for Wait, Close and Delete, which a handler
+// of the buses in question cannot wait for.
 //
 // Its errors are those of the service, a *RequestError each, unless they say otherwise.
 type Hub struct {
