@@ -47,7 +47,7 @@ type Options struct {
 	Account string // of events that name none, and in ARNs; "000000000000"
 	Region  string // likewise; "us-east-1"
 
-	Description string // for people, see Hub.Describe; with Strict at most 512 characters
+	Description string // for people; with Strict at most 512 characters
 
 	Retry       RetryPolicy  // of targets that name none; nil: Backoff{}
 	DLQ         DLQ          // of targets that name none; nil: none, and what cannot be delivered is reported as lost
@@ -68,9 +68,9 @@ type Options struct {
 	//     minute to a day.
 	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
 	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
-	//     detail-type of more than 128 characters, but for redriven ones one that matches no
-	//     rule ([ErrUnmatched]), and one of which a target's Input cannot be made (an
-	//     *[InputError]).
+	//     detail-type of more than 128 characters, one of which a target's Input cannot be made
+	//     (an *[InputError]), and, unless it is redriven or replayed, one that matches no rule
+	//     ([ErrUnmatched]).
 	//   - A Hub refuses a 101st bus.
 	Strict bool
 }
@@ -185,6 +185,9 @@ func (o *Options) fill() {
 
 // Name returns the bus's name.
 func (b *Bus) Name() string { return b.options.Name }
+
+// Description returns what Options says of the bus.
+func (b *Bus) Description() string { return b.options.Description }
 
 // ARN returns the bus's ARN.
 func (b *Bus) ARN() string {

@@ -34,8 +34,10 @@
 // TestRedriveKeepsWhatIsRefused, TestSimulation, also in internal/dispatch, TestSoak)
 //
 // All or none. Publish accepts an event for all the targets it matches or, with an
-// error, for none of them; PublishTo for those of the rules it names. (TestPublishIsAllOrNone, TestTraceAllOrNone, TestPublishTo,
-// TestPublishRefusesBadEvents, TestReplacingARuleIsAtomic)
+// error, for none of them; PublishTo for those of the rules it names.
+// (TestPublishIsAllOrNone, TestTraceAllOrNone, TestPublishTo,
+// TestPublishToWaitsByTheRulesOfTheMoment, TestPublishRefusesBadEvents,
+// TestReplacingARuleIsAtomic)
 //
 // A bad target hurts itself only. A panic is an error with its stack. A delivery that
 // waits for a retry is outside of the target's queue and holds no worker; how many

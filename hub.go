@@ -11,9 +11,9 @@ import (
 )
 
 // A Hub has several buses by name, as an account of the service has: the default bus,
-// which is always there, and those that are created. Its methods may be called from any
-// number of goroutines, but for Wait, Close and Delete, which a handler of the buses in
-// question cannot wait for.
+// which is always there, and those that are created. [NewHub] makes one. Its methods may
+// be called from any number of goroutines, but for Wait, Close and Delete, which a handler
+// of the buses in question cannot wait for.
 //
 // Its errors are those of the service, a *RequestError each, unless they say otherwise.
 type Hub struct {
@@ -156,7 +156,8 @@ func (h *Hub) List(prefix string) []BusInfo {
 // Delete closes a bus, by its name or ARN, and removes it: from now on it is an unknown
 // bus, and what it has accepted is finished as [Bus.Close] says, whose error it returns.
 // It refuses, with CodeValidation, the default bus and one that has rules; with
-// CodeResourceNotFound one that does not exist, where the service is silent.
+// CodeResourceNotFound one that does not exist, where the service is silent. It returns
+// [ErrInHandler] as Close does.
 func (h *Hub) Delete(ctx context.Context, name string) error {
 	b, err := h.Bus(name)
 	switch {

@@ -103,10 +103,11 @@ func TestHubOptions(t *testing.T) {
 		require.NoError(t, err)
 		var got []string
 		for _, info := range h.List("") {
-			got = append(got, fmt.Sprintf("%s %s %d %v", info.ARN, info.Description, info.Bus.options.Queue, time.Since(info.Created)))
+			got = append(got, fmt.Sprintf("%s %s %d %v", info.ARN, info.Bus.Description(), info.Bus.options.Queue, time.Since(info.Created)))
 		}
 		assert.Equal(t, []string{"arn:aws:events:r:1:event-bus/a all 7 0s", "arn:aws:events:r:1:event-bus/b own 8 0s",
 			"arn:aws:events:r:1:event-bus/default all 7 1m0s"}, got)
+		assert.Equal(t, "own", h.List("b")[0].Description)
 		assert.Same(t, h.Default(), h.List("default")[0].Bus)
 	})
 	h := NewHub(&Options{Queue: -1})

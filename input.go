@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"time"
+	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge/internal/transform"
 )
@@ -93,6 +94,9 @@ func (in *Input) compile(target string) (c *compiledInput, reason string) {
 	}
 	if n > 1 {
 		return nil, fmt.Sprintf("Only one of Input, InputPath, or InputTransformer must be provided for target %s.", target)
+	}
+	if !utf8.Valid(in.Constant) || !utf8.ValidString(in.Transformer.InputTemplate) {
+		return nil, fmt.Sprintf("want UTF-8 for target %s, got %.80q", target, string(in.Constant)+in.Transformer.InputTemplate)
 	}
 	var err error
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +18,11 @@ import (
 // received returns a target that keeps the payloads it receives.
 func received(id string, in Input) (t Target, payloads *[]string) {
 	payloads = new([]string)
+	var mu sync.Mutex // guards payloads, since several rules may have the target
 	return Target{ID: id, Input: in, Concurrency: 1, Handler: HandlerFunc(func(_ context.Context, d Delivery) error {
 		payload, err := d.Payload()
+		mu.Lock()
+		defer mu.Unlock()
 		*payloads = append(*payloads, string(payload))
 		return err
 	})}, payloads
@@ -84,6 +88,8 @@ func TestPutRuleRefusesInputs(t *testing.T) {
 		{Target{Handler: handler, Input: template(`{"a": `)}, "InputTemplate for target id is not a valid JSON text: invalid JSON: want a value, got the end of the text (offset 6)."},
 		{Target{Handler: handler, Input: Input{Path: "$.detail['a']"}}, `InputPath for target id is not a valid path: want "[n]" or "[*]", got "['a']" (offset 8 in "$.detail['a']").`},
 		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`{"a"}`)}}, "Input for target id is not a valid JSON text."},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage("\"\xff\"")}}, `want UTF-8 for target id, got "\"\xff\""`},
+		{Target{Handler: handler, Input: template("\"\xff\"")}, `want UTF-8 for target id, got "\"\xff\""`},
 		{Target{Handler: handler, Input: Input{Constant: json.RawMessage{}}}, "Input for target id is not a valid JSON text."},
 		{Target{Handler: Forward("", New(nil)).Handler, Input: Input{Path: "$"}}, "want none, since a target that is a bus takes no transformation"},
 		{Target{Handler: Chan("", make(chan Event)).Handler, Input: Input{Path: "$"}}, "want none, since the channel takes events as they are"},
@@ -197,4 +203,43 @@ func TestInputIsCopied(t *testing.T) {
 	publish(t, b, 1)
 	require.NoError(t, b.Close(t.Context()))
 	assert.Equal(t, []string{"1"}, *got)
+}
+
+// Targets that need the event alone receive it behind a middleware, too.
+func TestEventsBehindAMiddleware(t *testing.T) {
+	calls := 0
+	b := New(&Options{Middleware: []Middleware{func(next Handler) Handler {
+		return HandlerFunc(func(ctx context.Context, d Delivery) error {
+			calls++
+			return next.Handle(ctx, d)
+		})
+	}}, Concurrency: 1})
+	ch, sum := make(chan Event, 1), 0
+	put(t, b, "chan", Chan("t", ch))
+	publish(t, b, 1)
+	require.NoError(t, b.Wait(t.Context()))
+	assert.Equal(t, "e1", (<-ch).ID)
+	put(t, b, "chan", Typed("t", func(_ context.Context, _ Event, detail struct{ N int }) error { sum += detail.N; return nil }))
+	publish(t, b, 2)
+	require.NoError(t, b.Close(t.Context()))
+	assert.Equal(t, []int{2, 2}, []int{calls, sum})
+}
+
+// BenchmarkInput makes the input of a target with a transformer of five variables.
+func BenchmarkInput(b *testing.B) {
+	in := template(`{"order": <id>, "text": "<state> at <at>", "items": <items>, "none": <none>, "rule": <aws.events.rule-name>}`,
+		"id", "$.detail.id", "state", "$.detail.state", "at", "$.time", "items", "$.detail.items[*].sku", "none", "$.detail.none")
+	c, reason := in.compile("t")
+	if reason != "" {
+		b.Fatal(reason)
+	}
+	e := Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
+		Detail: []byte(`{"id":"O-1","state":"placed","customer":{"name":"Anna Jones","mail":"anna@example.com"},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}`)}
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.render(&e, now); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -132,6 +132,9 @@ var modelTests = map[string]func(t *testing.T){
 			rule := New(nil).PutRule(Rule{Name: name, Pattern: everything})
 			target := New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{{ID: name, Handler: failing(0, nil)}}})
 			assert.Equal(t, []bool{ok, ok}, []bool{rule == nil, target == nil}, "%q", name)
+			if !ok {
+				assert.Equal(t, []string{CodeValidation, CodeValidation}, []string{refusal(rule), refusal(target)}, "%q", name)
+			}
 		}
 	},
 	"put-rule-replaces": func(t *testing.T) {

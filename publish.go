@@ -23,7 +23,7 @@ type publication struct {
 	forwarded bool          // it comes from another bus
 	noWait    bool          // a full queue is an error
 	to        *DeadLetter   // it goes to this letter's target alone
-	rules     []string      // it is replayed, to these rules alone, or if there are none to all; nil: it is not
+	rules     []string      // it goes to these rules alone; none: to all
 	done      func(Outcome) // nil: no one asks
 }
 

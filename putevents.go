@@ -127,36 +127,41 @@ func checkEntries(entries []Entry) error {
 	return nil
 }
 
-// putEntry publishes an entry.
+// putEntry publishes an entry, or drops it if its bus does not exist.
 func (b *Bus) putEntry(ctx context.Context, entry *Entry, find func(name string) *Bus) (id string, err error) {
 	to, e := find(entry.EventBusName), entry.event()
-	if to != nil && !strings.HasPrefix(e.Source, "aws.") {
-		return to.publish(ctx, e, publication{})
-	}
-	switch err = e.check(); {
-	case err != nil:
-	case strings.HasPrefix(e.Source, "aws."):
+	if err = e.check(); err == nil && strings.HasPrefix(e.Source, "aws.") {
 		err = &RequestError{CodeNotAuthorizedForSource, "Not authorized for the source"}
-	default:
+	}
+	switch {
+	case to == nil:
+		return b.drop(e, entry.EventBusName, err)
+	case err != nil:
+		to.refuse(e, err)
+		return "", err
+	}
+	return to.publish(ctx, e, publication{})
+}
+
+// drop counts and tells that e is for a bus that does not exist, or refuses it, because of
+// err or since b is strict.
+func (b *Bus) drop(e Event, bus string, err error) (id string, _ error) {
+	unknown := busNotFound(bus)
+	if err == nil {
 		if syntax := match.ValidDetail(e.Detail, MaxDetailDepth); syntax != nil {
 			err = &EventError{Field: "Detail", Reason: detailMalformed, Err: syntax}
+		} else if b.options.Strict {
+			err = unknown
 		}
 	}
-	unknown := busNotFound(entry.EventBusName)
-	switch {
-	case err == nil && b.options.Strict:
-		err = unknown
-	case err == nil:
-		b.complete(&e, time.Now())
-		b.counters.unknownBus.Add(1)
-		call(b, b.options.Observer.UnknownBus, RefusedInfo{Event: e, Err: unknown})
-		return e.ID, nil
+	if err != nil {
+		b.refuse(e, err)
+		return "", err
 	}
-	if to == nil {
-		to = b
-	}
-	to.refuse(e, err)
-	return "", err
+	b.complete(&e, time.Now())
+	b.counters.unknownBus.Add(1)
+	call(b, b.options.Observer.UnknownBus, RefusedInfo{Event: e, Err: unknown})
+	return e.ID, nil
 }
 
 // entryFailure returns the code and the message of an entry that was refused.

@@ -182,6 +182,7 @@ func TestUnknownBus(t *testing.T) {
 		r, err := b.PutEvents(t.Context(), []Entry{
 			{Source: "s", DetailType: "d", Detail: "{}", EventBusName: "nowhere"},
 			{Source: "s", DetailType: "d", Detail: "{", EventBusName: "nowhere"},
+			{Source: "aws.s3", DetailType: "d", Detail: "{}", EventBusName: "nowhere"},
 		})
 		require.NoError(t, err)
 		require.NoError(t, b.Close(t.Context()))
@@ -196,7 +197,8 @@ func TestUnknownBus(t *testing.T) {
 		s := b.Stats()
 		assert.EqualValues(t, len(dropped), s.UnknownBus)
 		assert.EqualValues(t, len(refused), s.Refused)
-		assert.EqualValues(t, 2, s.UnknownBus+s.Refused)
+		assert.EqualValues(t, 3, s.UnknownBus+s.Refused)
+		assert.Equal(t, []string{CodeMalformedDetail, CodeNotAuthorizedForSource}, []string{r.Entries[1].ErrorCode, r.Entries[2].ErrorCode})
 	}
 }
 

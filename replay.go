@@ -11,10 +11,10 @@ import (
 // and names the one that does not; and they receive the event only if they are enabled
 // and it matches them, by what they are now. Without names it goes to all rules.
 //
-// An event that matches none of the rules is accepted, also with Strict, and counted as
-// unmatched.
+// An event that matches none of the named rules is accepted, also with Strict, and counted
+// as unmatched.
 func (b *Bus) PublishTo(ctx context.Context, e Event, rules ...string) (id string, err error) {
-	return b.publish(ctx, e, publication{rules: append([]string{}, rules...)})
+	return b.publish(ctx, e, publication{rules: rules})
 }
 
 // keepNamed keeps of the rules that an event matches those that p names.

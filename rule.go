@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
 	"github.com/footbridge-go/footbridge/internal/transform"
@@ -63,6 +64,9 @@ func (r *Rule) check() error {
 	}
 	if r.Pattern == nil || r.Pattern.compiled == nil {
 		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: "want one that Compile has made"}
+	}
+	if !utf8.ValidString(r.Description) {
+		return &RuleError{Rule: r.Name, Field: "Description", Reason: fmt.Sprintf("want UTF-8, got %.80q", r.Description), Code: CodeValidation}
 	}
 	seen := make(map[string]bool)
 	for i := range r.Targets {

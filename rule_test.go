@@ -32,6 +32,7 @@ func TestPutRuleRefuses(t *testing.T) {
 		{Rule{Name: "é", Pattern: everything}, "", "Name", `got "é"`},
 		{Rule{Name: "\xff", Pattern: everything}, "", "Name", `got "\xff"`},
 		{Rule{Name: strings.Repeat("a", 65), Pattern: everything}, "", "Name", "want 1 to 64"},
+		{Rule{Name: "r", Pattern: everything, Description: "\xff"}, "", "Description", `want UTF-8, got "\xff"`},
 		{Rule{Name: "r"}, "", "Pattern", "want one that Compile has made"},
 		{Rule{Name: "r", Pattern: &Pattern{}}, "", "Pattern", "want one that Compile has made"},
 		{with(func(t *Target) { t.ID = "" }), "", "ID", "want 1 to 64"},

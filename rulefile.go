@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // This file has rules as data: the JSON that LoadRules reads and SaveRules writes. How it
@@ -19,7 +18,7 @@ type RulesError struct {
 	Pointer string // JSON pointer (RFC 6901) of what was refused; "" for the whole file and faults of its JSON
 	Offset  int    // of that in the file, in bytes
 	Reason  string
-	Err     error // a *PatternError, a *RuleError or one of package json; may be nil
+	Err     error // a *PatternError or a *RuleError; may be nil
 }
 
 func (e *RulesError) Error() string {
@@ -128,7 +127,7 @@ func loadTarget(entry *node, targets map[string]Target) Target {
 	id := place.text("")
 	t, ok := targets[id]
 	if !ok {
-		place.refuse("want one of the targets %s, got %.80q", strings.Join(slices.Sorted(maps.Keys(targets)), ", "), id)
+		place.refuse("want one of the targets %s, got %.80q", slices.Sorted(maps.Keys(targets)), id)
 	}
 	t.ID, t.Input = id, t.Input.clone()
 	if in := loadInput(members); in != nil {

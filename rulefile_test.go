@@ -94,65 +94,79 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errDown }
 
+func ruleWith(members string) string {
+	return `[{"name":"r","pattern":{"a":[1]},` + members + `}]`
+}
+
+func targetWith(members string) string {
+	return ruleWith(`"targets":["audit",{"id":"email",` + members + `}]`)
+}
+
+// refusedFiles are texts, what begins at the place of the fault in them ("": see want), and
+// what the error says.
+var refusedFiles = []struct{ text, at, want string }{
+	{``, ``, "invalid JSON: want a value, got the end of the text (offset 0)"},
+	{`[} `, `}`, "invalid JSON: want a value, got '}' ("},
+	{`[] 1`, `1`, "invalid JSON: want the end of the text, got '1' ("},
+	{`[{"name" "r"}]`, `"r"`, "invalid JSON: want a colon, got '\"' ("},
+	{strings.Repeat("[", 2001), ``, "invalid JSON: want at most 2000 levels of nesting, got more (offset 2000)"},
+	{"[\"\xff\"]", "\xff", `want UTF-8, got "\xff" (`},
+	{` {"a":1}`, `{"a"`, `want a JSON array of rules, got "{\"a\":1}" (`},
+	{`[ 7]`, `7`, `want a JSON object, got "7" (at /0, `},
+	{`[{"name":"r"}]`, `{"name"`, "want a pattern (at /0, "},
+	{`[{"pattern":{"a":[1]}}]`, `{"pattern"`, `Name: want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got "" (at /0, `},
+	{`[{"name":"a b","pattern":{"a":[1]}}]`, `{"name"`, `Name: want 1 to 64`},
+	{`[{"name":7,"pattern":{"a":[1]}}]`, `7,`, `want a string, got "7" (at /0/name, `},
+	{`[{"name":null,"pattern":{"a":[1]}}]`, `null`, `want a string, got "null" (at /0/name, `},
+	{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1, offset 35)`},
+	{`[{"name":"r", "pattern" : {"a":[{"numeric":[">",2,"<",1]}]}}]`, `[">"`, `Event pattern is not valid. Reason: Bottom must be less than top (at /0/pattern/a/0/numeric, `},
+	{`[{"name":"r","pattern":["a"]}]`, `["a"]`, `Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, `},
+	{ruleWith(`"patern":1`), `"patern"`, `want one of the keys [name description pattern state targets], got "patern" (at /0/patern, `},
+	{ruleWith(`"a/b~\n" :1`), `"a/b~`, `got "a/b~\n" (at /0/a~1b~0` + "\n" + `, `},
+	{ruleWith(`"name":"r"`), `"name":"r"}`, `want each key once, got "name" again (at /0/name, `},
+	{ruleWith(`"state":"enabled"`), `"enabled"`, `want ENABLED or DISABLED, got "enabled" (at /0/state, `},
+	{ruleWith(`"state":true`), `true`, `want a string, got "true" (at /0/state, `},
+	{ruleWith(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "\"audit\"" (at /0/targets, `},
+	{ruleWith(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets [audit bus email none], got "emial" (at /0/targets/1, `},
+	{ruleWith(`"targets":["none"]`), `"none"`, `Handler: want one, got nil (at /0/targets/0, `},
+	{ruleWith(`"targets":["audit","email","audit"]`), `"audit"]`, `ID: want one that no other target of the rule has (at /0/targets/2, `},
+	{ruleWith(`"targets":[7]`), `7]`, `want a string, got "7" (at /0/targets/0, `},
+	{ruleWith(`"targets":[{"input":1}]`), `{"input"`, `want an id (at /0/targets/0, `},
+	{ruleWith(`"targets":[{"id":"emial"}]`), `"emial"`, `got "emial" (at /0/targets/0/id, `},
+	{ruleWith(`"targets":[{"id":"bus","input":1}]`), `{"id"`, `Input: want none, since a target that is a bus takes no transformation (at /0/targets/0, `},
+	{targetWith(`"inputs":1`), `"inputs"`, `want one of the keys [id input inputPath inputTransformer retry], got "inputs" (at /0/targets/1/inputs, `},
+	{targetWith(`"input":1,"inputPath":"$"`), `{"id"`, `Input: Only one of Input, InputPath, or InputTransformer must be provided for target email. (at /0/targets/1, `},
+	{targetWith(`"inputPath":"x"`), `{"id"`, `Input: InputPath for target email is not a valid path`},
+	{targetWith(`"inputPath":""`), `""`, `want a path (at /0/targets/1/inputPath, `},
+	{targetWith(`"inputTransformer":{}`), `{}`, `want a template (at /0/targets/1/inputTransformer, `},
+	{targetWith(`"inputTransformer":[]`), `[]`, `want a JSON object, got "[]" (at /0/targets/1/inputTransformer, `},
+	{targetWith(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys [inputPathsMap inputTemplate], got "template" (at /0/targets/1/inputTransformer/template, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `{"id"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got "1" (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
+	{targetWith(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
+	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys [maxRetries maxAge base maxDelay noJitter], got "max" (at /0/targets/1/retry/max, `},
+	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
+	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
+	{targetWith(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
+}
+
 // A refused file says what is wrong with it and where.
 func TestLoadRulesRefuses(t *testing.T) {
-	rule := func(members string) string { return `[{"name":"r","pattern":{"a":[1]},` + members + `}]` }
-	target := func(members string) string { return rule(`"targets":["audit",{"id":"email",` + members + `}]`) }
-	for _, c := range []struct{ text, at, want string }{ // at: what begins at the place
-		{``, ``, "want a JSON array of rules: unexpected end of JSON input (offset 0)"},
-		{`[} `, `%`, "want a JSON array of rules: invalid character '}' looking for beginning of value (offset 2)"},
-		{`[] 1`, `%`, "want a JSON array of rules: invalid character '1' after top-level value (offset 4)"},
-		{"[\"\xff\"]", "\xff", `want UTF-8, got "\xff" (`},
-		{` {"a":1}`, `{"a"`, `want a JSON array of rules, got "{\"a\":1}" (`},
-		{`[ 7]`, `7`, `want a JSON object, got "7" (at /0, `},
-		{`[{"name":"r"}]`, `{"name"`, "want a pattern (at /0, "},
-		{`[{"pattern":{"a":[1]}}]`, `{"pattern"`, `Name: want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got "" (at /0, `},
-		{`[{"name":"a b","pattern":{"a":[1]}}]`, `{"name"`, `Name: want 1 to 64`},
-		{`[{"name":7,"pattern":{"a":[1]}}]`, `7,`, `want a string, got "7" (at /0/name, `},
-		{`[{"name":null,"pattern":{"a":[1]}}]`, `null`, `want a string, got "null" (at /0/name, `},
-		{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1, offset 35)`},
-		{`[{"name":"r", "pattern" : {"a":[{"numeric":[">",2,"<",1]}]}}]`, `[">"`, `Event pattern is not valid. Reason: Bottom must be less than top (at /0/pattern/a/0/numeric, `},
-		{`[{"name":"r","pattern":["a"]}]`, `["a"]`, `Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, `},
-		{rule(`"patern":1`), `"patern"`, `want one of the keys name, description, pattern, state, targets, got "patern" (at /0/patern, `},
-		{rule(`"a/b~\n" :1`), `"a/b~`, `got "a/b~\n" (at /0/a~1b~0` + "\n" + `, `},
-		{rule(`"name":"r"`), `"name":"r"}`, `want each key once, got "name" again (at /0/name, `},
-		{rule(`"state":"enabled"`), `"enabled"`, `want ENABLED or DISABLED, got "enabled" (at /0/state, `},
-		{rule(`"state":true`), `true`, `want a string, got "true" (at /0/state, `},
-		{rule(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "\"audit\"" (at /0/targets, `},
-		{rule(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets audit, bus, email, none, got "emial" (at /0/targets/1, `},
-		{rule(`"targets":["none"]`), `"none"`, `Handler: want one, got nil (at /0/targets/0, `},
-		{rule(`"targets":["audit","email","audit"]`), `"audit"]`, `ID: want one that no other target of the rule has (at /0/targets/2, `},
-		{rule(`"targets":[7]`), `7]`, `want a string, got "7" (at /0/targets/0, `},
-		{rule(`"targets":[{"input":1}]`), `{"input"`, `want an id (at /0/targets/0, `},
-		{rule(`"targets":[{"id":"emial"}]`), `"emial"`, `got "emial" (at /0/targets/0/id, `},
-		{rule(`"targets":[{"id":"bus","input":1}]`), `{"id"`, `Input: want none, since a target that is a bus takes no transformation (at /0/targets/0, `},
-		{target(`"inputs":1`), `"inputs"`, `want one of the keys id, input, inputPath, inputTransformer, retry, got "inputs" (at /0/targets/1/inputs, `},
-		{target(`"input":1,"inputPath":"$"`), `{"id"`, `Input: Only one of Input, InputPath, or InputTransformer must be provided for target email. (at /0/targets/1, `},
-		{target(`"inputPath":"x"`), `{"id"`, `Input: InputPath for target email is not a valid path`},
-		{target(`"inputPath":""`), `""`, `want a path (at /0/targets/1/inputPath, `},
-		{target(`"inputTransformer":{}`), `{}`, `want a template (at /0/targets/1/inputTransformer, `},
-		{target(`"inputTransformer":[]`), `[]`, `want a JSON object, got "[]" (at /0/targets/1/inputTransformer, `},
-		{target(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys inputPathsMap, inputTemplate, got "template" (at /0/targets/1/inputTransformer/template, `},
-		{target(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `{"id"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1, `},
-		{target(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got "1" (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
-		{target(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
-		{target(`"retry":{"max":3}`), `"max"`, `want one of the keys maxRetries, maxAge, base, maxDelay, noJitter, got "max" (at /0/targets/1/retry/max, `},
-		{target(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
-		{target(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
-		{target(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
-		{target(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
-	} {
+	for _, c := range refusedFiles {
 		rules, err := LoadRules(strings.NewReader(c.text), fileTargets())
 		assert.Nil(t, rules)
 		var refused *RulesError
 		require.ErrorAs(t, err, &refused, "%s", c.text)
 		assert.Contains(t, err.Error(), "footbridge: rules: ", "%s", c.text)
 		assert.Contains(t, err.Error(), c.want, "%s", c.text)
-		if c.at != "" && c.at != "%" {
+		if c.at != "" {
 			assert.True(t, strings.HasPrefix(c.text[refused.Offset:], c.at), "%s\nat %s", c.text, c.text[refused.Offset:])
 		}
 	}
-	_, err := LoadRules(iotest.ErrReader(errDown), nil)
+	_, err := LoadRules(strings.NewReader(ruleWith(`"targets":["t"]`)), nil)
+	assert.ErrorContains(t, err, `want one of the targets [], got "t"`)
+	_, err = LoadRules(iotest.ErrReader(errDown), nil)
 	assert.ErrorIs(t, err, errDown)
 	_, err = LoadRules(strings.NewReader(`[{"name":"r","pattern":{"a":[]}}]`), nil)
 	var pattern *PatternError

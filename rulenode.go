@@ -3,13 +3,14 @@ package footbridge
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 // A document is a JSON text that is read with the places of its values. Of what is refused
@@ -25,6 +26,10 @@ type node struct {
 	raw      []byte // which is JSON, and begins at offset
 }
 
+// maxFileDepth is how many levels a document may nest: those of a pattern or a constant, and
+// some around them.
+const maxFileDepth = 2000
+
 // parseDocument returns the value that data is, nil if it is none.
 func parseDocument(data []byte) (*node, *document) {
 	d := &document{}
@@ -37,18 +42,14 @@ func parseDocument(data []byte) (*node, *document) {
 		}
 		i += size
 	}
-	n.offset = 0
-	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil {
-		e := n.refuse("want a JSON array of rules: %v", err)
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			e.Offset = int(syntax.Offset)
-		}
-		e.Err = err
+	// The limit is below that of package json, which reads what is valid from here on.
+	if err := jsonwalk.Valid(data, maxFileDepth); err != nil {
+		n.offset = err.Offset
+		n.refuse("invalid JSON: %s", err.Msg)
 		return nil, d
 	}
 	n.raw = bytes.TrimSpace(data)
-	n.offset = bytes.Index(data, n.raw)
+	n.offset = jsonwalk.Space(data, 0)
 	return n, d
 }
 
@@ -118,7 +119,7 @@ func (n *node) members(keys ...string) map[string]*node {
 			place.refuse("want each key once, got %.40q again", key)
 		}
 		if len(keys) > 0 && !slices.Contains(keys, key) {
-			place.refuse("want one of the keys %s, got %.40q", strings.Join(keys, ", "), key)
+			place.refuse("want one of the keys %s, got %.40q", keys, key)
 		}
 		all[key] = child
 	}

@@ -168,6 +168,7 @@ func (b *books) enter(ctx context.Context, p *place, d Delivery) *simAttempt {
 	a := &simAttempt{end: end, d: d}
 	got, ok := DeliveryFromContext(ctx)
 	b.hold(ok && got.Attempt == d.Attempt && got.Rule == p.rule && got.Target == p.id && d.Rule == p.rule && d.Target == p.id, "%+v in the context of %+v", got, d)
+	b.hold(string(d.Input) == p.wantInput(e.n) && (!p.input || simTail(e.n) == "x"), "%s received %q", e.id, d.Input)
 	b.hold(p.removedAt == 0 || e.began <= p.removedAt, "%s was published after the target was removed", e.id)
 	b.hold(!e.returned || e.err == nil, "%s attempted, though refused: %v", e.id, e.err)
 	b.hold(len(end.results) == 0, "%s attempted, though decided: %v", e.id, end.results)

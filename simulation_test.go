@@ -187,7 +187,7 @@ func (s *simulation) publishSome(r *rand.Rand, name string) {
 
 // publish publishes an event and keeps its books.
 func (s *simulation) publish(ctx context.Context, id, key string, n int) error {
-	e := Event{ID: id, Source: "sim", DetailType: "Sim", Detail: fmt.Appendf(nil, `{"key":%q,"n":%d}`, key, n)}
+	e := Event{ID: id, Source: "sim", DetailType: "Sim", Detail: fmt.Appendf(nil, `{"key":%q,"n":%d,"tail":%q}`, key, n, simTail(n))}
 	b := s.begin(id, key, n)
 	_, err := s.bus.PublishNotify(ctx, e, func(o Outcome) { s.notified(b, o) })
 	s.published(ctx, b, err)

@@ -67,6 +67,7 @@ type place struct {
 	overflow    Overflow
 	ordered     bool
 	letters     bool // DeadLetterOnRemoval
+	input       bool // it has an Input
 	timeout     time.Duration
 
 	// Guarded by the books' lock.
@@ -89,7 +90,7 @@ func newPlace(r *rand.Rand, rule, id string, unit time.Duration) *place {
 	if chance(r, 40) {
 		p.overflow = Overflow(r.IntN(3))
 	}
-	p.ordered, p.letters = chance(r, 40), chance(r, 40)
+	p.ordered, p.letters, p.input = chance(r, 40), chance(r, 40), chance(r, 30)
 	if chance(r, 20) {
 		p.timeout = unit
 	}
@@ -101,10 +102,30 @@ func (p *place) target(s *simulation) Target {
 		ID: p.id, Concurrency: p.concurrency, Queue: p.queue, Overflow: p.overflow, DeadLetterOnRemoval: p.letters, Timeout: p.timeout,
 		Handler: HandlerFunc(func(ctx context.Context, d Delivery) error { return s.handle(ctx, p, d) }),
 	}
+	if p.input {
+		t.Input = template(`{"n": <n>, "tail": "<tail>", "rule": <aws.events.rule-name>}`, "n", "$.detail.n", "tail", "$.detail.tail")
+	}
 	if p.ordered {
 		t.OrderBy = func(e Event) string { return keyOf(e) }
 	}
 	return t
+}
+
+// simTail is a member of the detail of event n: one in ten has a quote in it, of which an
+// Input cannot be made.
+func simTail(n int) string {
+	if n%10 == 9 {
+		return `a"b`
+	}
+	return "x"
+}
+
+// wantInput is what a target at p receives of event n, "" if it has no Input.
+func (p *place) wantInput(n int) string {
+	if !p.input {
+		return ""
+	}
+	return fmt.Sprintf(`{"n":%d,"tail":"x","rule":%q}`, n, p.rule)
 }
 
 func keyOf(e Event) string {

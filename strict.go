@@ -56,19 +56,14 @@ func firstOver(limits ...limit) (l limit, reason string) {
 
 // checkStrict returns a *RuleError if the service would not take r.
 func (r *Rule) checkStrict() error {
-	text := r.Pattern.String()
-	combinations, complexity, err := strict.Measure(text)
-	if err != nil { // which Compile has excluded
-		return &RuleError{Rule: r.Name, Field: "Pattern", Reason: err.Error(), Code: CodeInvalidEventPattern}
-	}
 	l, reason := firstOver(
 		limit{"Description", utf8.RuneCountInString(r.Description), maxDescription, "characters", CodeValidation},
-		limit{"Pattern", utf8.RuneCountInString(text), maxPattern, "characters", CodeValidation},
-		limit{"Pattern", combinations, strict.MaxCombinations, "combinations of $or branches", CodeInvalidEventPattern},
+		limit{"Pattern", utf8.RuneCountInString(r.Pattern.String()), maxPattern, "characters", CodeValidation},
 		limit{"Targets", len(r.Targets), maxTargets, "targets", CodeLimitExceeded},
 	)
-	if reason == "" && complexity > strict.MaxComplexity {
-		l, reason = limit{field: "Pattern", code: CodeInvalidEventPattern}, tooComplex
+	if reason == "" { // only now, since measuring a long pattern takes long
+		l = limit{field: "Pattern", code: CodeInvalidEventPattern}
+		reason = patternReason(r.Pattern.String())
 	}
 	if reason != "" {
 		return &RuleError{Rule: r.Name, Field: l.field, Reason: reason, Code: l.code}
@@ -80,6 +75,20 @@ func (r *Rule) checkStrict() error {
 		}
 	}
 	return nil
+}
+
+// patternReason says why the service would not take a pattern; "" is that it would.
+func patternReason(pattern string) string {
+	combinations, complexity, err := strict.Measure(pattern)
+	switch {
+	case err != nil: // which Compile has excluded
+		return err.Error()
+	case combinations > strict.MaxCombinations:
+		return fmt.Sprintf("want at most %d combinations of $or branches, got %d", strict.MaxCombinations, combinations)
+	case complexity > strict.MaxComplexity:
+		return tooComplex
+	}
+	return ""
 }
 
 // checkStrict returns the field that the service would not take and why, or "" and "".
@@ -137,7 +146,7 @@ func (e *Event) checkStrict() error {
 // checkStrict returns an error unless the event that s is prepared for matches a rule, as
 // far as it is not replayed, and all its inputs can be made.
 func (s *press) checkStrict(a *accepted, p *publication) error {
-	if len(s.rules) == 0 && p.rules == nil {
+	if len(s.rules) == 0 && len(p.rules) == 0 && a.event.ReplayName == "" {
 		return fmt.Errorf("footbridge: publish: source %q, detail-type %q: %w", a.event.Source, a.event.DetailType, ErrUnmatched)
 	}
 	for i := range s.batch {

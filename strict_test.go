@@ -191,6 +191,8 @@ func TestStrictWords(t *testing.T) {
 	assert.EqualError(t, err, `footbridge: rule "r" refused: Pattern: Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character`)
 	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed.`)
 	assert.EqualError(t, strictCases["input-path"](t, b, 300), `footbridge: rule "r" refused: target "t": Input: want at most 256 characters of a path, got 300`)
+	long := MustCompile(`{"a":[{"wildcard":"*` + strings.Repeat("ab", 200_000) + `"}]}`) // whose complexity no one measures
+	assert.EqualError(t, b.PutRule(Rule{Name: "r", Pattern: long}), `footbridge: rule "r" refused: Pattern: want at most 2048 characters, got 400024`)
 	assert.NoError(t, putRetry(b, NoRetry))
 	assert.NoError(t, putRetry(b, Backoff{}))
 	assert.NoError(t, b.PutRule(Rule{Name: "own", Pattern: everything, Targets: []Target{{ID: "t", Handler: failing(0, nil), Retry: ownPolicy{}}}}))
@@ -219,12 +221,16 @@ func TestStrictUnmatched(t *testing.T) {
 	_, err = b.PublishTo(t.Context(), event(1), "r")
 	assert.NoError(t, err)
 	_, err = b.PublishTo(t.Context(), event(1))
+	assert.ErrorIs(t, err, ErrUnmatched, "to all rules it is Publish")
+	replayed := event(1)
+	replayed.ReplayName = "again"
+	_, err = b.Publish(t.Context(), replayed)
 	assert.NoError(t, err)
 	assert.NoError(t, b.Redrive(t.Context(), DeadLetter{Bus: "default", Rule: "r", Target: "t", Event: event(1)}))
 	require.NoError(t, b.Close(t.Context()))
 	s := b.Stats()
-	assert.EqualValues(t, []int64{3, 3, 2}, []int64{s.Published, s.Refused, s.Unmatched})
-	assert.Len(t, refused, 3)
+	assert.EqualValues(t, []int64{3, 4, 2}, []int64{s.Published, s.Refused, s.Unmatched})
+	assert.Len(t, refused, 4)
 }
 
 // With Strict an event of which a target's input cannot be made is refused for all.

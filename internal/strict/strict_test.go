@@ -89,19 +89,82 @@ func reference(values []string) (most int) {
 	return most
 }
 
+// definition says what a node is without an automaton: a beginning of a value, which a text is
+// at if it has its form. "$" is the end, and a star that comes last stands for at least one
+// character, since before that the text is at what comes before the star. It tries the texts
+// of up to length characters.
+func definition(values []string, length int) int {
+	beginnings := make(map[string]bool)
+	for _, v := range values {
+		v += "$"
+		for i := range v {
+			beginnings[v[:i+1]] = true
+		}
+	}
+	most := 1
+	var try func(text string)
+	try = func(text string) {
+		n := 0
+		for b := range beginnings {
+			if hasForm(text, b) {
+				n++
+			}
+		}
+		if most = max(most, n); len(text) == length || strings.HasSuffix(text, "$") {
+			return
+		}
+		for _, c := range "ab~$" {
+			try(text + string(c))
+		}
+	}
+	try("")
+	return most
+}
+
+func hasForm(text, form string) bool {
+	switch {
+	case form == "":
+		return text == ""
+	case form == "*":
+		return text != ""
+	case form[0] == '*':
+		return hasForm(text, form[1:]) || text != "" && hasForm(text[1:], form)
+	}
+	return text != "" && text[0] == form[0] && hasForm(text[1:], form[1:])
+}
+
+// randomValues returns up to most values of up to n characters.
+func randomValues(random *rand.Rand, most, n int) []string {
+	values := make([]string, 1+random.IntN(most))
+	for i := range values {
+		for range random.IntN(n + 1) {
+			if c := "ab*"[random.IntN(3)]; c != '*' || !strings.HasSuffix(values[i], "*") {
+				values[i] += string(c)
+			}
+		}
+	}
+	return values
+}
+
+// The automaton is what the definition says.
+func TestAutomatonIsWhatTheDefinitionSays(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	all := [][]string{{"a*b", "ab"}, {"a*b*", "ab"}, {"a*", "aa*", "aaa"}} // of which a star that stands for nothing counts
+	for range 150 {
+		all = append(all, randomValues(random, 2, 4))
+	}
+	for _, values := range all {
+		require.Equal(t, definition(values, 8), reference(values), "%q", values)
+		require.Equal(t, definition(values, 8), Complexity(values), "%q", values)
+	}
+}
+
 // Random values of few characters have the complexity that trying all texts finds.
 func TestComplexityIsThatOfAllTexts(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	large := 0
 	for range 20000 {
-		values := make([]string, 1+random.IntN(3))
-		for i := range values {
-			for range random.IntN(8) {
-				if c := "ab*"[random.IntN(3)]; c != '*' || !strings.HasSuffix(values[i], "*") {
-					values[i] += string(c)
-				}
-			}
-		}
+		values := randomValues(random, 3, 7)
 		want, got := reference(values), Complexity(values)
 		if want > MaxComplexity {
 			large++
