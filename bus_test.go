@@ -264,11 +264,17 @@ func TestBadOptions(t *testing.T) {
 
 // Handlers that publish to each other for ever keep nothing of their predecessors.
 func TestValuesOfTheFirstPublisher(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Hour} { // contexts of two kinds
+		testValuesOfTheFirstPublisher(t, timeout)
+	}
+}
+
+func testValuesOfTheFirstPublisher(t *testing.T, timeout time.Duration) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
 		b := New(&Options{Retry: NoRetry})
 		round := 0
-		put(t, b, "r", Target{ID: "again", Timeout: time.Hour, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
+		put(t, b, "r", Target{ID: "again", Timeout: timeout, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
 			assert.Equal(t, "value", ctx.Value(key{}))
 			of, _ := attemptOf(ctx)
 			require.NotNil(t, of)

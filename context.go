@@ -37,7 +37,10 @@ type attemptContext struct {
 
 // Value implements context.Context.
 func (c *attemptContext) Value(key any) any {
-	if key == (attemptKey{}) && c.attempt > 0 {
+	if key == (attemptKey{}) {
+		if c.attempt == 0 {
+			return nil // nor is it that of an attempt that has published the event
+		}
 		return c
 	}
 	return valueOf(key, c.Context, c.delivery.accepted.values)

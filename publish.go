@@ -131,10 +131,19 @@ var presses = sync.Pool{New: func() any { return new(press) }}
 
 // free gives s back, without what it holds of the event.
 func (s *press) free() {
+	s.clear()
+	if cap(s.rules)+cap(s.batch) <= largePress {
+		presses.Put(s)
+	}
+}
+
+// largePress is the size, in rules and deliveries, from which on a press is not kept.
+const largePress = 4096
+
+func (s *press) clear() {
 	clear(s.rules)
 	clear(s.batch)
 	s.rules, s.others, s.batch = s.rules[:0], nil, s.batch[:0]
-	presses.Put(s)
 }
 
 // makeRoom is what follows a Reserve that has returned an error. It returns nil if s is
@@ -142,7 +151,7 @@ func (s *press) free() {
 // those at the moment of acceptance.
 func (b *Bus) makeRoom(ctx context.Context, a *accepted, p *publication, s *press, err error) error {
 	var full *dispatch.FullError
-	if errors.As(err, &full) && full.Queue.Overflow() == dispatch.Block && !p.noWait {
+	if errors.As(err, &full) && full.Queue.Overflow() != dispatch.Reject && !p.noWait {
 		if inHandler(ctx) || dispatch.InWorker() {
 			err = b.dispatcher.Reserve(s.batch, true)
 		} else {
@@ -178,20 +187,15 @@ func (a *accepted) logSlow(full *dispatch.FullError) {
 
 // offer is put for one delivery, if its queue takes it just so and no one is to be told.
 func (b *Bus) offer(p *publication, s *press) bool {
-	c, o := &b.counters, b.options.Observer
-	if p.to != nil || o.Published != nil || o.Unmatched != nil {
+	if p.to != nil || b.options.Observer.Published != nil {
 		return false
 	}
-	c.deliveries.Add(1) // before it may be delivered
-	c.published.Add(1)
-	c.triggeredRules.Add(int64(len(s.rules)))
-	if b.dispatcher.Offer(&s.batch[0]) {
-		return true
-	}
-	c.deliveries.Add(-1)
-	c.published.Add(-1)
-	c.triggeredRules.Add(-int64(len(s.rules)))
-	return false
+	return b.dispatcher.Offer(&s.batch[0], func() {
+		c := &b.counters
+		c.deliveries.Add(1)
+		c.published.Add(1)
+		c.triggeredRules.Add(int64(len(s.rules)))
+	})
 }
 
 // put counts and tells that a is accepted, and then puts its deliveries in.
@@ -222,7 +226,7 @@ func (b *Bus) put(a *accepted, p *publication, s *press) {
 // prepare makes a delivery for each target that a goes to: those of the rules it
 // matches, or that of a letter.
 func (s *press) prepare(a *accepted, p *publication) error {
-	s.rules, s.batch = s.rules[:0], s.batch[:0]
+	s.clear() // of an earlier try
 	if p.to != nil {
 		if err := match.ValidDetail(a.event.Detail, MaxDetailDepth); err != nil {
 			return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}

@@ -26,8 +26,9 @@ type Target struct {
 
 	// OrderBy gives each event a key. Events of one key are delivered in the order
 	// they were published, one at a time: one that fails holds back its key, and
-	// only its key, until it is decided. Nil: no order. It is called once for each
-	// event, by its publisher.
+	// only its key, until it is decided. Nil: no order. It is called by the
+	// publisher, again after each wait for room. One that fails for long holds its key back
+	// as long: such targets want a short Retry.
 	OrderBy func(Event) string
 
 	// Queue is how many deliveries may wait for their first attempt. Memory is taken

@@ -26,18 +26,23 @@ type abandonment struct {
 }
 
 // giveUp abandons works, one after the other.
-func (d *Dispatcher) giveUp(all []doom) {
-	if abandon := d.enterAll(all); abandon != nil {
-		abandon()
+func (d *Dispatcher) giveUp(all []doom) { d.giveUpEntered(all, d.enterAll(all)) }
+
+// giveUpBehind is giveUp, and does not wait.
+func (d *Dispatcher) giveUpBehind(all []doom) {
+	if entered := d.enterAll(all); len(entered) > 0 {
+		go d.giveUpEntered(all, entered)
 	}
 }
 
-// enterAll enters works that are to be abandoned in the books, and returns the function
-// that abandons them, one after the other, or nil if there are none.
-func (d *Dispatcher) enterAll(all []doom) (abandon func()) {
-	if len(all) == 0 {
-		return nil
+func (d *Dispatcher) giveUpEntered(all []doom, entered []*abandonment) {
+	for i := range slices.Backward(all) {
+		defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
 	}
+}
+
+// enterAll enters works that are to be abandoned in the books.
+func (d *Dispatcher) enterAll(all []doom) []*abandonment {
 	entered := make([]*abandonment, len(all))
 	for i, w := range all {
 		if w.reason != QueueFull { // that is counted since Reserve
@@ -47,11 +52,7 @@ func (d *Dispatcher) enterAll(all []doom) (abandon func()) {
 		}
 		entered[i] = d.enter(w)
 	}
-	return func() {
-		for i := range slices.Backward(all) {
-			defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
-		}
-	}
+	return entered
 }
 
 // giveUpOne abandons a work, or puts it where it waits for the attempt that it asks for
@@ -102,8 +103,6 @@ func (q *Queue) later(w Work, delay time.Duration) bool {
 	return false
 }
 
-const abandonAtATime = 16
-
 // abandonAll abandons works, some at a time, and does not wait.
 func (d *Dispatcher) abandonAll(dooms []doom) {
 	if len(dooms) == 0 {
@@ -127,6 +126,16 @@ func (d *Dispatcher) abandonAll(dooms []doom) {
 		}
 		_ = g.Wait() // there are no errors
 	}()
+}
+
+const abandonAtATime = 16
+
+// expire decides a work that is still being abandoned.
+func (a *abandonment) expire() {
+	if !a.counted.Swap(true) {
+		defer a.queue.decide()
+		a.work.Abandon(Expired, &Verdict{})
+	}
 }
 
 func (d *Dispatcher) enter(w doom) *abandonment {

@@ -13,7 +13,7 @@
 // of Abandon; so does a queue or a backlog that is full, or a queue that is discarded. Decided is final and
 // counted once.
 //
-// Locks: Dispatcher.mu and each Queue.mu. While one is held no other is taken and
+// Locks: Dispatcher.mu, pool.mu and each Queue.mu. While one is held no other is taken and
 // no method of a Work runs.
 package dispatch
 
@@ -97,7 +97,7 @@ type Dispatcher struct {
 
 	mu        sync.Mutex // guards the fields below
 	queues    map[*Queue]struct{}
-	waiters   []chan struct{} // of Wait: closed when undecided comes to zero
+	waiters   []chan struct{} // of Wait: closed when busy comes to zero
 	retries   retryHeap
 	scheduled uint64                    // retries put in so far
 	timer     *time.Timer               // nil until the first retry
@@ -153,10 +153,11 @@ func (d *Dispatcher) Reserve(batch []Delivery, force bool) error {
 }
 
 // Offer is Reserve and Put in one for a single delivery. It reports false, and nothing is
-// accepted, where there is more to it: Reserve is to be called then.
+// accepted, where there is more to it: Reserve is to be called then. It calls accepted, with
+// the queue's lock held, before a worker may take the delivery.
 //
 // Optimization: the queue is locked once (BenchmarkPublish).
-func (d *Dispatcher) Offer(e *Delivery) bool {
+func (d *Dispatcher) Offer(e *Delivery, accepted func()) bool {
 	if e.Ordered {
 		return false
 	}
@@ -172,6 +173,7 @@ func (d *Dispatcher) Offer(e *Delivery) bool {
 		q.decide()
 		return false
 	}
+	accepted()
 	list := q.putReadyLocked(e.Work)
 	q.mu.Unlock()
 	q.listIf(list)
@@ -228,15 +230,7 @@ func (d *Dispatcher) ReserveWait(ctx context.Context, full *FullError, prepare f
 	long := time.NewTimer(slowAfter)
 	defer long.Stop()
 	for {
-		if err := d.waitForRoom(ctx, full, long.C, slow); err != nil {
-			full.Queue.passRoom()
-			return nil, err
-		}
-		batch, err := prepare()
-		if err == nil {
-			err = d.Reserve(batch, false)
-		}
-		full.Queue.passRoom()
+		batch, err := d.waitAndReserve(ctx, full, prepare, long.C, slow)
 		var again *FullError
 		if !errors.As(err, &again) || again.Queue.Overflow() == Reject {
 			return batch, err
@@ -245,21 +239,34 @@ func (d *Dispatcher) ReserveWait(ctx context.Context, full *FullError, prepare f
 	}
 }
 
+// waitAndReserve is one round of ReserveWait. Whatever ends it, prepare and slow among
+// that, which are the user's in part, the room that it was woken for is passed on.
+func (d *Dispatcher) waitAndReserve(ctx context.Context, full *FullError, prepare func() ([]Delivery, error), long <-chan time.Time, slow func(*FullError)) ([]Delivery, error) {
+	defer full.Queue.passRoom()
+	if err := d.waitForRoom(ctx, full, long, slow); err != nil {
+		return nil, err
+	}
+	batch, err := prepare()
+	if err == nil {
+		err = d.Reserve(batch, false)
+	}
+	return batch, err
+}
+
 // slowAfter is how long a publisher waits for room before that is logged.
 const slowAfter = 5 * time.Second
 
 func (d *Dispatcher) waitForRoom(ctx context.Context, full *FullError, long <-chan time.Time, slow func(*FullError)) error {
 	q := full.Queue
 	room := q.roomSignal(full.wakes)
+	defer q.forget(room)
 	for {
 		select {
 		case <-room:
 			return nil
 		case <-ctx.Done():
-			q.forget(room)
 			return ctx.Err()
 		case <-d.closing:
-			q.forget(room)
 			return ErrClosed
 		case <-long:
 			slow(full)
@@ -382,10 +389,7 @@ func (d *Dispatcher) Expire() {
 	late := slices.Collect(maps.Keys(d.givenUp))
 	d.mu.Unlock()
 	for _, a := range late {
-		if !a.counted.Swap(true) {
-			a.work.Abandon(Expired, &Verdict{})
-			a.queue.decide()
-		}
+		defer a.expire() // deferred: Abandon may end the goroutine
 	}
 }
 

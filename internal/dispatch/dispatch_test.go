@@ -318,3 +318,29 @@ func TestPutHoldsNoRoomWhileItAbandons(t *testing.T) {
 		close(release)
 	})
 }
+
+// Offer takes a delivery where there is nothing more to it, and else leaves all as it was.
+func TestOffer(t *testing.T) {
+	tell(t, func(s *story) {
+		release := make(chan struct{})
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+		accepted := 0
+		offer := func(e Delivery) bool { return s.Offer(&e, func() { accepted++ }) }
+		assert.False(t, offer(Delivery{Queue: q, Work: s.work("ordered"), Ordered: true}))
+		assert.True(t, offer(Delivery{Queue: q, Work: s.work("runs", until(release))}))
+		synctest.Wait()
+		assert.True(t, offer(Delivery{Queue: q, Work: s.work("waits")}))
+		assert.False(t, offer(Delivery{Queue: q, Work: s.work("full")}))
+		assert.Equal(t, 2, accepted)
+		close(release)
+		synctest.Wait()
+		s.happened("0s runs attempt 1", "0s waits attempt 1")
+		q.Retire()
+		assert.False(t, offer(Delivery{Queue: q, Work: s.work("retired")}))
+		open := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
+		require.NoError(t, s.Close(t.Context()))
+		assert.False(t, offer(Delivery{Queue: open, Work: s.work("closed")}))
+		assert.Equal(t, 2, accepted)
+		assert.Zero(t, s.Undecided())
+	})
+}

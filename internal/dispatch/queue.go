@@ -114,9 +114,7 @@ func (q *Queue) discard(works []Work) {
 	for _, w := range append(works, retries...) {
 		dooms = append(dooms, doom{q, w, Discarded})
 	}
-	if abandon := q.d.enterAll(dooms); abandon != nil {
-		go abandon()
-	}
+	q.d.giveUpBehind(dooms)
 }
 
 func (q *Queue) isDiscarded() bool {

@@ -168,7 +168,7 @@ func (q *Queue) settle(w *worker) {
 			reason = Discarded
 		}
 		q.mu.Unlock()
-		defer q.nextInLane(l) // its key is held back until it is decided
+		defer q.nextInLane(l) // behind Abandon: its key is held back until then
 		q.d.giveUp([]doom{{q, work, reason}})
 		return
 	}
