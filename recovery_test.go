@@ -3,6 +3,7 @@ package footbridge
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,10 +101,10 @@ func TestPressKeepsNothing(t *testing.T) {
 // the other deliveries.
 func TestGoexitWhileCloseExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lost := 0
+		var lost atomic.Int64
 		b := New(&Options{
 			Retry:    Backoff{Base: time.Hour, NoJitter: true},
-			Observer: &Observer{Lost: func(LostInfo) { lost++; runtime.Goexit() }},
+			Observer: &Observer{Lost: func(LostInfo) { lost.Add(1); runtime.Goexit() }},
 			DLQ:      dlqFunc(func(DeadLetter) error { <-time.After(time.Hour); return nil }),
 		})
 		put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
@@ -116,7 +117,7 @@ func TestGoexitWhileCloseExpires(t *testing.T) {
 		cancel()
 		go b.Close(ctx)
 		<-time.After(24 * time.Hour)
-		assert.Equal(t, n, lost)
+		assert.EqualValues(t, n, lost.Load())
 		require.NoError(t, b.Wait(t.Context()))
 	})
 }
