@@ -134,5 +134,8 @@ func FuzzVerdicts(f *testing.F) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, want, r.Matched, "pattern %s, event %s", pattern, event)
+		for _, finding := range Lint(pattern) {
+			require.False(t, want && finding.Code == NeverMatches, "pattern %s, event %s: %+v", pattern, event, finding)
+		}
 	})
 }

@@ -1,7 +1,6 @@
 package explain
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -163,27 +162,6 @@ func decimal(text string) (digits string, exponent int) {
 	digits = strings.TrimLeft(whole+fraction, "0")
 	exponent += len(whole) - (len(whole) + len(fraction) - len(digits))
 	return strings.TrimRight(digits, "0"), exponent
-}
-
-// isEmpty reports whether no number lies between the bounds of a numeric.
-func isEmpty(bounds []value) bool {
-	low, high := math.Inf(-1), math.Inf(1)
-	for i := 0; i < len(bounds); i += 2 {
-		bound, _ := number(bounds[i+1].text)
-		switch bounds[i].text {
-		case "=":
-			low, high = bound, bound
-		case "<":
-			high = math.Nextafter(bound, math.Inf(-1))
-		case "<=":
-			high = bound
-		case ">":
-			low = math.Nextafter(bound, math.Inf(1))
-		case ">=":
-			low = bound
-		}
-	}
-	return low > high || math.IsInf(low, 1) || math.IsInf(high, -1)
 }
 
 // address returns what is an IP address in any of its spellings. One with a zone, and one

@@ -15,6 +15,7 @@ type field struct {
 	keys    []string // no key has a dot
 	pointer string   // JSON pointer in the pattern
 	values  []value
+	owner   *branch // that it stands in
 }
 
 // mayBeAbsent reports whether one of the values is {"exists":false}.
@@ -74,7 +75,7 @@ func (b *branch) add(all []combination, v value, prefix, pointer string) []combi
 			all = b.add(all, kid, prefix+key+".", at)
 		default:
 			path := prefix + key
-			f := &field{path: path, keys: strings.Split(path, "."), pointer: at, values: kid.kids}
+			f := &field{path: path, keys: strings.Split(path, "."), pointer: at, values: kid.kids, owner: b}
 			b.fields = append(b.fields, f)
 			for _, c := range all {
 				c.fields[path] = f
