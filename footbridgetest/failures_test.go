@@ -198,7 +198,7 @@ func TestLog(t *testing.T) {
 		mustPublish(t, bus, order("1", `{}`))
 		waitIdle(t, bus)
 	})
-	golden(t, "log.txt", log)
+	assert.Regexp(t, `(?m)^level=\w+ msg=.* target=mail .*error="mail server is down"`, log, "no times, which would differ from run to run")
 	n, err := w.Write([]byte("late\n"))
 	require.NoError(t, err)
 	assert.Equal(t, 5, n)

@@ -132,13 +132,13 @@ func storeExpires(ctx context.Context, s archive.Store) error {
 
 func storeHeedsContexts(ctx context.Context, s archive.Store) error {
 	if err := s.Append(ended(ctx), eventAt("1", suiteTime)); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Append with a context that has ended: want its error, got %v", err)
+		return fmt.Errorf("appending with a context that has ended: want its error, got %v", err)
 	}
 	if c, err := s.Read(ended(ctx), always[0], always[1]); !errors.Is(err, context.Canceled) {
 		if err == nil {
 			err = c.Close()
 		}
-		return fmt.Errorf("Read with a context that has ended: want its error, got %v", err)
+		return fmt.Errorf("reading with a context that has ended: want its error, got %v", err)
 	}
 	got, err := readAll(ctx, s, always[0], always[1])
 	if err == nil && len(got) > 0 {

@@ -9,6 +9,7 @@ package explain
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
@@ -162,10 +163,10 @@ func (x *explainer) judge(c *combination) map[string]Field {
 	}
 	fields := c.sorted()
 	x.judged, x.last = c, make(map[string]Field, len(fields))
-	picks, ok := evaluate(fields, x.event)
 	kept := fields
-	if !ok {
-		kept, picks = nil, nil
+	if _, ok := evaluate(fields, x.event); !ok {
+		var picks []*node
+		kept = nil
 		together := x.spend(len(fields) * len(fields))
 		for _, f := range fields {
 			with := append(slices.Clip(kept), f)
@@ -182,11 +183,28 @@ func (x *explainer) judge(c *combination) map[string]Field {
 			}
 			x.last[f.path] = x.missed(f, kept, picks, together)
 		}
+		if len(kept) == len(fields) {
+			kept = x.keepFew(fields)
+		}
 	}
 	for _, f := range kept {
 		x.last[f.path] = x.held(f)
 	}
 	return x.last
+}
+
+// keepFew is for fields of which each holds alone, but which do not all hold together. It
+// tells of the first that does not hold together with all before it: if some fields do not
+// hold together, more fields do not.
+func (x *explainer) keepFew(fields []*field) (kept []*field) {
+	i := sort.Search(len(fields), func(i int) bool {
+		_, ok := evaluate(fields[:i+1], x.event)
+		return !ok
+	})
+	t := x.held(fields[i])
+	t.Holds, t.Why, t.Reason = false, Element, "array consistency: it is in no array element together with the fields before it"
+	x.last[t.Path] = t
+	return slices.Concat(fields[:i], fields[i+1:])
 }
 
 // spend takes n from the effort that is left and reports whether it was there.

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -108,6 +110,23 @@ func TestVerdictsStanzas(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A pattern with very many fields is explained with less effort, and not wrongly.
+func TestExplainManyFields(t *testing.T) {
+	var pattern, first []string
+	for i := range 1500 {
+		pattern = append(pattern, fmt.Sprintf(`"k%04d":[%d]`, i, i))
+		first = append(first, fmt.Sprintf(`"k%04d":%d`, i, i))
+	}
+	source := `{"list":{` + strings.Join(pattern, ",") + `}}`
+	event := `{"list":[{` + strings.Join(first[:1400], ",") + `},{` + strings.Join(first[700:], ",") + `}]}`
+	r := Explain(source, []byte(event))
+	checkResult(t, r, "of many fields", "of many fields")
+	assert.False(t, r.Matched)
+	assert.Equal(t, 1, r.Missed)
+	assert.Equal(t, Element, r.Fields[1400].Why)
+	assert.True(t, Explain(source, []byte(`{"list":[{},{`+strings.Join(first, ",")+`}]}`)).Matched)
 }
 
 func FuzzVerdicts(f *testing.F) {
