@@ -1,0 +1,199 @@
+package footbridgetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/footbridge-go/footbridge"
+)
+
+// closeWait is how long a bus whose test has ended waits for handlers to return. It is
+// measured in ticks: those that a busy machine drops do not count.
+const (
+	closeWait = 5 * time.Second
+	closeTick = time.Millisecond
+)
+
+// books are what New keeps of a bus.
+type books struct {
+	log logWriter
+
+	mu        sync.Mutex // guards the fields below
+	published []footbridge.Event
+	letters   []footbridge.DeadLetter // that nobody has expected yet
+	lost      []footbridge.LostInfo
+}
+
+var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test has ended
+
+// New returns a bus for a test, made with opts, which may be nil. It differs from
+// [footbridge.New] in this:
+//
+//   - Without a Logger it logs to the test.
+//   - Without a DLQ it has a [footbridge.MemoryDLQ].
+//   - When the test ends the bus is closed. What waits for a retry then is attempted at
+//     once, as often as its policy allows.
+//   - The test fails on dead letters that no [ExpectDeadLetters] has asked for, on lost
+//     deliveries, and on handlers that do not return within five seconds.
+//
+// opts.Observer is told all the same.
+func New(t TB, opts *footbridge.Options) *footbridge.Bus {
+	t.Helper()
+	var o footbridge.Options
+	if opts != nil {
+		o = *opts
+	}
+	k := &books{log: logWriter{t: t}}
+	if o.Logger == nil {
+		o.Logger = k.log.logger()
+	}
+	if o.DLQ == nil {
+		o.DLQ = &footbridge.MemoryDLQ{}
+	}
+	o.Observer = k.observer(o.Observer)
+	bus := footbridge.New(&o)
+	allBooks.Store(bus, k)
+	t.Cleanup(func() {
+		t.Helper()
+		defer k.log.end()
+		defer allBooks.Delete(bus)
+		k.close(t, bus)
+	})
+	return bus
+}
+
+// booksOf returns the books of a bus that New has made.
+func booksOf(t TB, bus *footbridge.Bus) *books {
+	t.Helper()
+	k, ok := allBooks.Load(bus)
+	if !ok {
+		t.Fatalf("footbridgetest: the bus was not made by footbridgetest.New, or its test is over")
+	}
+	return k.(*books)
+}
+
+// observer returns an observer that enters things in the books, and then tells next.
+func (k *books) observer(next *footbridge.Observer) *footbridge.Observer {
+	var o footbridge.Observer
+	if next != nil {
+		o = *next
+	}
+	o.Published = entering(k, o.Published, func(p footbridge.PublishInfo) { k.published = append(k.published, p.Event) })
+	o.DeadLettered = entering(k, o.DeadLettered, func(d footbridge.DeadLetter) { k.letters = append(k.letters, d) })
+	o.Lost = entering(k, o.Lost, func(l footbridge.LostInfo) { k.lost = append(k.lost, l) })
+	return &o
+}
+
+func entering[T any](k *books, next, enter func(T)) func(T) {
+	return func(info T) {
+		k.mu.Lock()
+		enter(info)
+		k.mu.Unlock()
+		if next != nil {
+			next(info)
+		}
+	}
+}
+
+// close closes the bus and reports what nobody expected.
+func (k *books) close(t TB, bus *footbridge.Bus) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- bus.Close(ctx) }()
+	// An attempt that fails waits again: RetryNow is for those that wait at the moment.
+	again := time.NewTicker(closeTick)
+	defer again.Stop()
+	var err error
+	for ticks, done := time.Duration(0), false; !done; {
+		select {
+		case err = <-closed:
+			done = true
+		case <-again.C:
+			bus.RetryNow()
+			if ticks++; ticks == closeWait/closeTick {
+				t.Errorf("footbridgetest: %v after the end of the test the bus is not idle: %s", closeWait, undecided(bus))
+				cancel() // closes by force
+			}
+		}
+	}
+	var forced *footbridge.CloseError // whose dead letters and losses are reported one by one
+	if err != nil && !errors.As(err, &forced) {
+		t.Errorf("footbridgetest: %v", err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	slices.SortStableFunc(k.letters, compareLetters)
+	for i := range k.letters {
+		t.Errorf("footbridgetest: unexpected dead letter: %s", letterText(&k.letters[i]))
+	}
+	slices.SortStableFunc(k.lost, func(a, b footbridge.LostInfo) int { return compareLetters(a.Letter, b.Letter) })
+	for i := range k.lost {
+		t.Errorf("footbridgetest: lost delivery (%v): %s", k.lost[i].Err, letterText(&k.lost[i].Letter))
+	}
+}
+
+// compareLetters orders letters by target and event, so that reports are the same in each run.
+func compareLetters(a, b footbridge.DeadLetter) int {
+	return cmp.Or(strings.Compare(letterTarget(a), letterTarget(b)), strings.Compare(a.Event.ID, b.Event.ID))
+}
+
+func letterTarget(d footbridge.DeadLetter) string { return d.Rule + "/" + d.Target }
+
+func letterText(d *footbridge.DeadLetter) string {
+	s := fmt.Sprintf("%s, %s: %s: %s", letterTarget(*d), eventText(&d.Event), d.ErrorCode, d.ErrorMessage)
+	if d.ExhaustedRetryCondition != "" {
+		s += fmt.Sprintf(" (%s, after %d retries)", d.ExhaustedRetryCondition, d.RetryAttempts)
+	}
+	return s
+}
+
+// eventText returns an event in short.
+func eventText(e *footbridge.Event) string {
+	const most = 200
+	detail := string(e.Detail)
+	if len(detail) > most {
+		detail = strings.ToValidUTF8(detail[:most], "") + "…"
+	}
+	return fmt.Sprintf("event %s (%s, %s) %s", e.ID, e.Source, e.DetailType, detail)
+}
+
+// undecided says which targets have deliveries that are not decided.
+func undecided(bus *footbridge.Bus) string {
+	var parts []string
+	for _, s := range bus.Stats().Targets {
+		for _, n := range []struct {
+			n    int
+			what string
+		}{{s.Running, "running"}, {s.Waiting, "waiting for their turn"}, {s.Retrying, "waiting for a retry"}} {
+			if n.n > 0 {
+				parts = append(parts, fmt.Sprintf("%s/%s: %d %s", s.Rule, s.Target, n.n, n.what))
+			}
+		}
+	}
+	if parts == nil {
+		return "deliveries of targets that were removed"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Publish publishes an event with detail's JSON and returns its ID. It fails the test if
+// the bus refuses the event.
+func Publish(t TB, bus *footbridge.Bus, source, detailType string, detail any) (id string) {
+	t.Helper()
+	e, err := footbridge.NewEvent(source, detailType, detail)
+	if err == nil {
+		id, err = bus.Publish(t.Context(), e)
+	}
+	if err != nil {
+		t.Fatalf("footbridgetest: publish %s, %s: %v", source, detailType, err)
+	}
+	return id
+}

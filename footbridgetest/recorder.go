@@ -1,0 +1,220 @@
+package footbridgetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/footbridge-go/footbridge"
+)
+
+// A Recorder is a handler that keeps what it gets, and never fails. [Record] and
+// [NewRecorder] make one. Its methods may be called by any number of goroutines.
+type Recorder struct {
+	t    TB
+	bus  *footbridge.Bus
+	name string // in messages
+
+	mu         sync.Mutex // guards the fields below
+	deliveries []footbridge.Delivery
+	expected   int           // how many of the deliveries, the first ones, Expect has seen
+	grown      chan struct{} // closed when there is one more
+}
+
+var recorders atomic.Int64 // rules that Record has put
+
+// Record puts a rule of its own on a bus and returns the recorder of the events that match
+// pattern.
+func Record(t TB, bus *footbridge.Bus, pattern string) *Recorder {
+	t.Helper()
+	p, err := footbridge.Compile(pattern)
+	if err != nil {
+		t.Fatalf("footbridgetest: pattern %s: %v", pattern, err)
+	}
+	r := NewRecorder(t, bus)
+	r.name = "recorder of " + pattern
+	rule := footbridge.Rule{Name: fmt.Sprintf("footbridgetest-%d", recorders.Add(1)), Pattern: p, Targets: []footbridge.Target{r.Target("recorder")}}
+	if err := bus.PutRule(rule); err != nil {
+		t.Fatalf("footbridgetest: %v", err)
+	}
+	return r
+}
+
+// NewRecorder returns a recorder for targets of rules on bus: see [Recorder.Target].
+func NewRecorder(t TB, bus *footbridge.Bus) *Recorder {
+	return &Recorder{t: t, bus: bus, name: "recorder", grown: make(chan struct{})}
+}
+
+// Target returns a target that records. It may be called several times, for several rules.
+func (r *Recorder) Target(id string) footbridge.Target {
+	return footbridge.Target{ID: id, Handler: r}
+}
+
+// Handle records d. It implements [footbridge.Handler].
+func (r *Recorder) Handle(_ context.Context, d footbridge.Delivery) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deliveries = append(r.deliveries, d)
+	close(r.grown)
+	r.grown = make(chan struct{})
+	return nil
+}
+
+// Deliveries returns what was recorded so far, in the order it came, without waiting.
+func (r *Recorder) Deliveries() []footbridge.Delivery {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.deliveries)
+}
+
+// Events returns the events of Deliveries.
+func (r *Recorder) Events() []footbridge.Event {
+	var events []footbridge.Event
+	for _, d := range r.Deliveries() {
+		events = append(events, d.Event)
+	}
+	return events
+}
+
+// Wait returns as soon as n events were recorded in all. If the bus becomes idle before, it
+// fails the test at once: there will be no more.
+func (r *Recorder) Wait(n int) []footbridge.Event {
+	r.t.Helper()
+	ctx, cancel := testContext(r.t)
+	defer cancel()
+	idle := make(chan error, 1)
+	go func() { idle <- r.bus.Wait(ctx) }()
+	for {
+		r.mu.Lock()
+		got, grown := len(r.deliveries), r.grown
+		r.mu.Unlock()
+		if got >= n {
+			return r.Events()
+		}
+		select {
+		case <-grown:
+		case err := <-idle:
+			events := r.Events()
+			if len(events) >= n {
+				return events
+			}
+			if err != nil {
+				r.t.Fatalf("footbridgetest: %s: want %s, got %d; the bus is not idle (%v): %s", r.name, counted(n, "event"), len(events), err, undecided(r.bus))
+			}
+			r.t.Fatalf("footbridgetest: %s: want %s, got %d, and the bus is idle%s", r.name, counted(n, "event"), len(events), listed("\n  got ", events))
+		}
+	}
+}
+
+// Expect waits until the bus is idle, and fails the test unless the events recorded since
+// the last Expect are exactly as many as the patterns, and each pattern matches one of its
+// own. The order does not matter.
+func (r *Recorder) Expect(patterns ...string) {
+	r.t.Helper()
+	compiled := compile(r.t, patterns)
+	waitIdle(r.t, r.bus)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var events []footbridge.Event
+	for _, d := range r.deliveries[r.expected:] {
+		events = append(events, d.Event)
+	}
+	r.expected = len(r.deliveries)
+	pairs := pair(compiled, events)
+	var s strings.Builder
+	for i, p := range compiled {
+		if pairs[i] >= 0 {
+			continue
+		}
+		left := slices.DeleteFunc(indexes(len(events)), func(j int) bool { return slices.Contains(pairs, j) })
+		fmt.Fprintf(&s, "\n  none left for %s%s", p, nearest(p, chosen(events, left)))
+	}
+	for j := range events {
+		if !slices.Contains(pairs, j) {
+			fmt.Fprintf(&s, "\n  left over is %s", eventText(&events[j]))
+		}
+	}
+	if s.Len() > 0 {
+		r.t.Errorf("footbridgetest: %s: want %s, got %d%s", r.name, counted(len(patterns), "event"), len(events), s.String())
+	}
+}
+
+// ExpectNone waits until the bus is idle, and fails the test if an event was recorded since
+// the last Expect that one of the patterns matches; without patterns, if any was recorded.
+func (r *Recorder) ExpectNone(patterns ...string) {
+	r.t.Helper()
+	compiled := compile(r.t, patterns)
+	waitIdle(r.t, r.bus)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.deliveries[r.expected:] {
+		if len(compiled) == 0 {
+			r.t.Errorf("footbridgetest: %s: want no event, got %s", r.name, eventText(&d.Event))
+		}
+		for _, p := range compiled {
+			if matches(p, &d.Event) {
+				r.t.Errorf("footbridgetest: %s: want no event for %s, got %s", r.name, p, eventText(&d.Event))
+			}
+		}
+	}
+}
+
+// pair gives as many patterns as possible an event of their own, and returns for each the
+// event's index, or -1.
+//
+// It looks for augmenting paths: a pattern takes an event from another that has an
+// alternative. So one that matches much does not take what another depends on.
+func pair(patterns []*footbridge.Pattern, events []footbridge.Event) []int {
+	pairs := make([]int, len(patterns)) // event by pattern
+	owner := make([]int, len(events))   // pattern by event
+	for i := range pairs {
+		pairs[i] = -1
+	}
+	for j := range owner {
+		owner[j] = -1
+	}
+	var find func(i int, tried []bool) bool
+	find = func(i int, tried []bool) bool {
+		for j := range events {
+			if tried[j] || !matches(patterns[i], &events[j]) {
+				continue
+			}
+			tried[j] = true
+			if owner[j] < 0 || find(owner[j], tried) {
+				pairs[i], owner[j] = j, i
+				return true
+			}
+		}
+		return false
+	}
+	for i := range patterns {
+		find(i, make([]bool, len(events)))
+	}
+	return pairs
+}
+
+func indexes(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+func chosen(events []footbridge.Event, at []int) (some []footbridge.Event) {
+	for _, i := range at {
+		some = append(some, events[i])
+	}
+	return some
+}
+
+// listed returns the events, each with a text before it.
+func listed(before string, events []footbridge.Event) string {
+	var s strings.Builder
+	for i := range events {
+		s.WriteString(before + eventText(&events[i]))
+	}
+	return s.String()
+}

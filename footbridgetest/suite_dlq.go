@@ -1,0 +1,175 @@
+package footbridgetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/footbridge-go/footbridge"
+)
+
+// TestDLQ tests what the interface [footbridge.DLQ] promises: that a letter is kept, whole,
+// if Send returns nil and only then, and that any number of goroutines may send. open
+// returns a new, empty queue, with a function that returns the letters that it has, in any
+// order. Of a letter's Err only the text need be kept.
+func TestDLQ(t TB, open func() (q footbridge.DLQ, letters func() ([]footbridge.DeadLetter, error))) {
+	t.Helper()
+	send := func(ctx context.Context, n int, each func(i int, send func() error) error) (got []kept, err error) {
+		q, letters := open()
+		for i := range n {
+			if err := each(i, func() error { return q.Send(ctx, letterOf(i)) }); err != nil {
+				return nil, fmt.Errorf("letter %d: %w", i, err)
+			}
+		}
+		return keptLetters(letters)
+	}
+	runSuite(t, "dead-letter queue", []suiteCase{
+		{"it keeps letters whole", "what is lost here is lost for good, and a letter is redriven from what is kept", func(ctx context.Context) error {
+			got, err := send(ctx, 3, func(_ int, send func() error) error { return send() })
+			if err != nil {
+				return err
+			}
+			return sameKept(got, wantLetters(3))
+		}},
+		{"several goroutines may send", "deliveries fail at the same time", func(ctx context.Context) error {
+			q, letters := open()
+			const n = 50
+			if err := together(n, func(i int) error { return q.Send(ctx, letterOf(i)) }); err != nil {
+				return err
+			}
+			got, err := keptLetters(letters)
+			if err != nil {
+				return err
+			}
+			return sameKept(got, wantLetters(n))
+		}},
+		{"it keeps a letter if Send returns nil, and only then", "after an error the bus sends the letter again, or reports it as lost", func(ctx context.Context) error {
+			taken := 0
+			got, err := send(ended(ctx), 1, func(_ int, send func() error) error {
+				return returns(func() error {
+					if send() == nil {
+						taken++
+					}
+					return nil
+				})
+			})
+			if err != nil {
+				return err
+			}
+			return sameKept(got, wantLetters(taken))
+		}},
+		{"it does not change the event", "an event is shared by its publisher and all its targets", func(ctx context.Context) error {
+			q, _ := open()
+			d, want := letterOf(0), letterOf(0)
+			if err := q.Send(ctx, d); err != nil {
+				return err
+			}
+			if letterJSON(d) != letterJSON(want) {
+				return errors.New("it has changed the letter")
+			}
+			return nil
+		}},
+	})
+}
+
+// letterOf returns the letter of a number; that of 1 is large, and that of 2 has everything.
+func letterOf(i int) footbridge.DeadLetter {
+	d := footbridge.DeadLetter{
+		Event: eventAt(fmt.Sprint(i), suiteTime), Bus: "default", Rule: "rule", Target: "target", RuleARN: "arn:rule", TargetARN: "arn:target",
+		ErrorCode: footbridge.CodeErrorFromTarget, ErrorMessage: "failed", Accepted: suiteTime, Time: suiteTime.Add(time.Second), Err: errors.New("failed"),
+	}
+	switch i {
+	case 1:
+		d.Event.Detail = detailOf(longText)
+	case 2:
+		d.Event.Resources, d.Event.ReplayName = []string{"arn:1", ""}, "replay"
+		d.ErrorMessage, d.RetryAttempts, d.ExhaustedRetryCondition, d.Forwarded = "ü\n\"", 185, footbridge.ConditionMaxRetries, true
+		d.Err = errors.New(d.ErrorMessage)
+	}
+	return d
+}
+
+func letterJSON(d footbridge.DeadLetter) string {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// A kept is something that is to be kept, in a form that can be compared.
+type kept struct{ id, text string }
+
+func keptLetters(letters func() ([]footbridge.DeadLetter, error)) (all []kept, err error) {
+	got, err := letters()
+	for _, d := range got {
+		all = append(all, kept{d.Event.ID, letterJSON(d)})
+	}
+	return all, err
+}
+
+func wantLetters(n int) (all []kept) {
+	for i := range n {
+		all = append(all, kept{fmt.Sprint(i), letterJSON(letterOf(i))})
+	}
+	return all
+}
+
+// sameKept compares what is kept, in any order, and tells the first differences.
+func sameKept(got, want []kept) error {
+	const most = 3
+	var faults []string
+	left := slices.Clone(got)
+	for _, w := range want {
+		i := slices.IndexFunc(left, func(k kept) bool { return k.id == w.id })
+		switch {
+		case i < 0:
+			faults = append(faults, fmt.Sprintf("%s is missing", w.id))
+			continue
+		case left[i].text != w.text:
+			faults = append(faults, fmt.Sprintf("%s has changed: %s", w.id, firstDifference(w.text, left[i].text)))
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	for _, k := range left {
+		faults = append(faults, fmt.Sprintf("%s is not expected", k.id))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	if more := len(faults) - most; more > 0 {
+		faults = append(faults[:most], fmt.Sprintf("%d more faults", more))
+	}
+	return fmt.Errorf("want %d, got %d: %s", len(want), len(got), strings.Join(faults, "; "))
+}
+
+// firstDifference shows where two texts begin to differ.
+func firstDifference(want, got string) string {
+	i := 0
+	for i < len(want) && i < len(got) && want[i] == got[i] {
+		i++
+	}
+	around := func(s string) string { return strings.ToValidUTF8(s[max(0, i-20):min(len(s), i+20)], "") }
+	return fmt.Sprintf("want …%s…, got …%s…", around(want), around(got))
+}
+
+// suiteTime is a time in the middle of a minute.
+var suiteTime = time.Date(2000, 1, 1, 12, 0, 30, 0, time.UTC)
+
+func eventAt(id string, at time.Time) footbridge.Event {
+	return footbridge.Event{
+		ID: id, Source: "test", DetailType: "Test", Time: at, Account: "123456789012", Region: "eu-west-1", Detail: detailOf(id),
+	}
+}
+
+func detailOf(text string) []byte {
+	detail, err := json.Marshal(map[string]string{"text": text})
+	if err != nil {
+		panic(err) // a string has JSON
+	}
+	return detail
+}

@@ -1,0 +1,200 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// A Finding is something in a pattern that compiles and is surely, or very likely, not
+// what was meant.
+type Finding struct {
+	Pointer string // JSON pointer of what is meant; "" is the pattern
+	Code    string
+	Message string
+}
+
+// Codes of findings.
+const (
+	NeverMatches   = "never-matches"         // no event can match
+	NeverRouted    = "never-routed"          // no event of a bus can
+	EmptyRange     = "empty-range"           // no number lies in a numeric
+	EnvelopeType   = "envelope-type"         // an envelope never has such a value there
+	UnknownField   = "unknown-field"         // an envelope has no such field
+	SetAgain       = "replaced"              // the field is set again, which counts instead
+	Covered        = "covered"               // another value of the list takes all that this one does
+	AlwaysHolds    = "always-holds"          // the list takes every value
+	NumericString  = "numeric-string"        // a string of digits is no number
+	ValueAndFields = "value-and-fields"      // a field is to have a value and fields
+	TooLong        = "too-long"              // more characters than the service takes
+	TooManyOr      = "too-many-combinations" // more combinations of $or branches than the service takes
+)
+
+// The service's limits.
+const (
+	maxCharacters   = 2048
+	maxCombinations = 1000
+)
+
+// Lint looks for mistakes in a pattern that Compile has accepted.
+func Lint(pattern string) []Finding {
+	top, all := parsePattern(pattern)
+	l := &linter{dead: make(map[*field]bool), unrouted: make(map[*field]bool)}
+	l.branch(top)
+	fields := l.findings
+	l.findings = nil
+	l.limits(pattern, all)
+	l.never(all)
+	l.findings = append(l.findings, fields...)
+	for _, c := range all[:min(len(all), maxCombinations)] {
+		l.replaced(top, c)
+		l.valueAndFields(c)
+	}
+	return l.findings
+}
+
+// A linter gathers findings.
+type linter struct {
+	findings []Finding
+	dead     map[*field]bool // fields that hold in no event
+	unrouted map[*field]bool // fields that hold in no event of a bus
+	told     map[[2]*field]bool
+}
+
+func (l *linter) add(pointer, code, format string, args ...any) {
+	l.findings = append(l.findings, Finding{pointer, code, fmt.Sprintf(format, args...)})
+}
+
+func (l *linter) limits(pattern string, all []combination) {
+	if n := utf8.RuneCountInString(pattern); n > maxCharacters {
+		l.add("", TooLong, "the service takes at most %d characters, this has %d", maxCharacters, n)
+	}
+	if len(all) > maxCombinations {
+		l.add("", TooManyOr, "the service takes at most %d combinations of $or branches, this has %d", maxCombinations, len(all))
+	}
+}
+
+// branch looks at each field by itself.
+func (l *linter) branch(b *branch) {
+	for _, f := range b.fields {
+		l.envelope(f)
+		l.values(f)
+	}
+	for _, o := range b.ors {
+		for _, kid := range o.branches {
+			l.branch(kid)
+		}
+	}
+}
+
+// never looks whether each combination has a field that cannot hold.
+func (l *linter) never(all []combination) {
+	has := func(c combination, fields map[*field]bool) bool {
+		for _, f := range c.fields {
+			if fields[f] {
+				return true
+			}
+		}
+		return false
+	}
+	dead, unrouted := true, true
+	for _, c := range all {
+		isDead := has(c, l.dead)
+		dead = dead && isDead
+		unrouted = unrouted && (isDead || has(c, l.unrouted))
+	}
+	switch {
+	case dead:
+		l.add("", NeverMatches, "no event can match")
+	case unrouted:
+		l.add("", NeverRouted, "no event of a bus can match")
+	}
+}
+
+// replaced looks for fields that a combination has another in the place of.
+func (l *linter) replaced(top *branch, c combination) {
+	for _, b := range append([]*branch{top}, c.branches...) {
+		for _, f := range b.fields {
+			if by := c.fields[f.path]; by != f && l.once(f, by) {
+				l.add(f.pointer, SetAgain, "%s is set again at %s, which counts instead of it: the two are not joined", f.path, by.pointer)
+			}
+		}
+	}
+}
+
+// once reports whether it is asked for a and b for the first time.
+func (l *linter) once(a, b *field) bool {
+	if l.told == nil {
+		l.told = make(map[[2]*field]bool)
+	}
+	pair := [2]*field{a, b}
+	was := l.told[pair]
+	l.told[pair] = true
+	return !was
+}
+
+// valueAndFields looks for fields that are to have a value and fields below it.
+func (l *linter) valueAndFields(c combination) {
+	for _, f := range c.sorted() {
+		for i := strings.IndexByte(f.path, '.'); i >= 0 && i < len(f.path); i++ {
+			above := c.fields[f.path[:i]]
+			if f.path[i] != '.' || above == nil || above.mayBeAbsent() || f.mayBeAbsent() || !l.once(above, f) {
+				continue
+			}
+			l.add(f.pointer, ValueAndFields, "%s wants a value of %s, which no event has beside fields, unless it repeats a key", above.pointer, above.path)
+		}
+	}
+}
+
+// The fields of an envelope: a string, a list of strings, or an object.
+var envelopeKinds = map[string]byte{
+	"version": '"', "id": '"', "detail-type": '"', "source": '"', "account": '"', "time": '"', "region": '"',
+	"replay-name": '"', "resources": '[', "detail": '{',
+}
+
+var envelopeKeys = []string{"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail", "replay-name"}
+
+// envelope looks at where a field stands in an event of a bus.
+func (l *linter) envelope(f *field) {
+	key := f.keys[0]
+	kind, known := envelopeKinds[key]
+	l.unrouted[f] = (!known || (kind == '{') == (len(f.keys) == 1)) && !f.mayBeAbsent()
+	switch {
+	case !known:
+		hint := ""
+		if near := Nearest(key, envelopeKeys); near != "" {
+			hint = fmt.Sprintf(": did you mean %s?", near)
+		}
+		l.add(f.pointer, UnknownField, "%s is no field of an event of a bus%s", key, hint)
+	case kind == '{' && len(f.keys) == 1 && !f.mayBeAbsent():
+		l.add(f.pointer, EnvelopeType, "%s is an object, which has fields and no value", key)
+	case kind == '{' && len(f.keys) == 1:
+		l.add(f.pointer, AlwaysHolds, "%s is an object, which has no value: it is no condition", key)
+	case kind != '{' && len(f.keys) > 1 && !f.mayBeAbsent():
+		l.add(f.pointer, EnvelopeType, "%s has no fields", key)
+	case kind != '{' && len(f.keys) == 1:
+		l.envelopeValues(f)
+	}
+}
+
+// envelopeValues looks at the values of a field that holds nothing but strings.
+func (l *linter) envelopeValues(f *field) {
+	useless := 0
+	for i, v := range f.values {
+		mayLack := f.keys[0] == "replay-name" || f.keys[0] == "resources"
+		what := ""
+		switch {
+		case isAbsence(v) && !mayLack:
+			what = "it is never absent"
+		case v.kind != '"' && v.kind != '{':
+			what = "it is never " + strings.TrimPrefix(compact(v.raw), " ")
+		case v.kind == '{' && v.keys[0] == "numeric":
+			what = "it is never a number"
+		}
+		if what != "" {
+			useless++
+			l.add(fmt.Sprintf("%s/%d", f.pointer, i), EnvelopeType, "%s holds strings: %s", f.keys[0], what)
+		}
+	}
+	l.unrouted[f] = useless == len(f.values)
+}

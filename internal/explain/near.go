@@ -1,0 +1,57 @@
+package explain
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDistanceLength is the length, in bytes, of the longest strings whose distance is
+// computed: it takes the product of both lengths.
+const maxDistanceLength = 200
+
+// distance returns how many characters must be inserted, deleted or replaced, or
+// exchanged with their neighbour, to make b of a. For long strings it is a large number.
+func distance(a, b string) int {
+	if len(a) > maxDistanceLength || len(b) > maxDistanceLength {
+		return 1 << 20
+	}
+	x, y := []rune(a), []rune(b)
+	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range x {
+		before, last, row = last, row, before
+		row[0] = i + 1
+		for j := range y {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(y)]
+}
+
+// nearEnough returns the distance up to which a text is taken for a misspelt want.
+func nearEnough(want string) int { return min(3, utf8.RuneCountInString(want)/3) }
+
+// Nearest returns the name that key is likely to be meant for, or "".
+func Nearest(key string, names []string) (nearest string) {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace
+	least := nearEnough(key) + 1
+	for _, name := range names {
+		d := distance(key, name)
+		if strings.EqualFold(plain(key), plain(name)) {
+			d = 0
+		}
+		if d < least {
+			nearest, least = name, d
+		}
+	}
+	return nearest
+}
