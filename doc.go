@@ -101,6 +101,10 @@
 // [errors.As] and [errors.Is]. The bus goes on. (TestPublishRefusesBadEvents,
 // TestPutRuleRefuses, TestPatternErrors, TestBadOptions, TestRefusals)
 //
+// Explanations are true: the verdict of Explain is Match's, and Bus.Explain names the rules
+// that Publish would find. (TestVerdictsConformance, TestVerdictsStanzas, TestExplain,
+// TestBusExplainIsWhatPublishDoes)
+//
 // Rules are data, but for what is code of their targets: LoadRules and SaveRules. What a file
 // has too much, or wrong, is refused with its place. (TestLoadRules, TestSaveRules,
 // TestLoadRulesRefuses)
