@@ -64,8 +64,8 @@ type Options struct {
 	//   - PutRule refuses a 301st rule, a 6th target, a pattern of more than 2,048 characters
 	//     or 1,000 combinations of $or branches or of wildcards that are too complex, more than
 	//     512 characters of a description, 8,192 of a constant input or of a template, 256 of a
-	//     path, 100 paths, and a Backoff of more than 185 retries or a MaxAge that is not from a
-	//     minute to a day.
+	//     path or of its name, 100 paths, names of them that begin with AWS, and a Backoff of
+	//     more than 185 retries or a MaxAge that is not from a minute to a day.
 	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
 	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
 	//     detail-type of more than 128 characters, one of which a target's Input cannot be made

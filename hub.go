@@ -167,7 +167,7 @@ func (h *Hub) Delete(ctx context.Context, name string) error {
 		return invalid("Cannot delete event bus %s.", DefaultName)
 	case b.isHandlers(ctx):
 		return fmt.Errorf("footbridge: delete bus %q: %w", b.options.Name, ErrInHandler)
-	case len(b.Rules()) > 0:
+	case !b.closeEmpty():
 		return invalid("Event bus %s can't be deleted since it has rules.", b.options.Name)
 	}
 	h.mu.Lock()
@@ -180,6 +180,18 @@ func (h *Hub) Delete(ctx context.Context, name string) error {
 		return busNotFound(name)
 	}
 	return b.Close(ctx)
+}
+
+// closeEmpty lets b, if it has no rules, refuse rules and events from now on, and reports
+// whether it has none: a rule is put before, and keeps b, or not at all.
+func (b *Bus) closeEmpty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.rules) > 0 {
+		return false
+	}
+	b.closed.Store(true)
+	return true
 }
 
 // PutEvents publishes each entry on the bus that its EventBusName names, by name or ARN,
@@ -270,15 +282,15 @@ func (h *Hub) deliveries() (n int64) {
 // to, and refuses to create others. Buses that are left when ctx ends are closed by force,
 // all at once. The error joins those of the buses, each a *CloseError.
 func (h *Hub) Close(ctx context.Context) error {
-	buses := h.sorted()
-	for _, b := range buses {
+	for _, b := range h.all() {
 		if b.isHandlers(ctx) {
 			return fmt.Errorf("footbridge: close: %w", ErrInHandler)
 		}
 	}
-	h.mu.Lock()
+	h.mu.Lock() // no bus comes behind this
 	h.closed = true
 	h.mu.Unlock()
+	buses := h.sorted()
 	errs := make([]error, len(buses))
 	var wg sync.WaitGroup
 	for i, b := range buses {

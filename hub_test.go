@@ -172,6 +172,58 @@ func TestHubDelete(t *testing.T) {
 	})
 }
 
+// A hookedContext calls a function whenever it is asked for a value, which Close and Delete
+// do when they look whether a handler has called them.
+type hookedContext struct {
+	context.Context
+	hook func()
+}
+
+func (c hookedContext) Value(key any) any {
+	c.hook()
+	return c.Context.Value(key)
+}
+
+// A bus that is created while the hub is being closed is closed, too, or is not created.
+func TestHubCreateWhileClosing(t *testing.T) {
+	h := NewHub(nil)
+	var created []*Bus
+	require.NoError(t, h.Close(hookedContext{t.Context(), func() {
+		if b, err := h.Create(fmt.Sprint("b", len(created)), nil); err == nil {
+			created = append(created, b)
+		} else {
+			assert.ErrorIs(t, err, ErrClosed)
+		}
+	}}))
+	require.NotEmpty(t, created)
+	for _, b := range created {
+		_, err := b.Publish(t.Context(), event(1))
+		assert.ErrorIs(t, err, ErrClosed, b.Name())
+	}
+}
+
+// A rule that is put while its bus is being deleted keeps the bus, or is refused.
+func TestHubPutRuleWhileDeleting(t *testing.T) {
+	h := NewHub(nil)
+	b, err := h.Create("b", nil)
+	require.NoError(t, err)
+	calls := 0
+	require.NoError(t, h.Delete(hookedContext{t.Context(), func() {
+		if calls++; calls > 1 { // the first is before the look at the rules
+			assert.ErrorIs(t, b.PutRule(Rule{Name: "r", Pattern: everything}), ErrClosed)
+		}
+	}}, "b"))
+	assert.Greater(t, calls, 1)
+	assert.Empty(t, b.Rules())
+
+	b, err = h.Create("b", nil)
+	require.NoError(t, err)
+	err = h.Delete(hookedContext{t.Context(), func() { put(t, b, "r") }}, "b")
+	assert.EqualError(t, err, "footbridge: ValidationException: Event bus b can't be deleted since it has rules.")
+	publish(t, b, 1)
+	require.NoError(t, h.Close(t.Context()))
+}
+
 // The hops can be listed; an event passes one, so that a loop does not go round.
 func TestHubHops(t *testing.T) {
 	h, dlq := NewHub(nil), &MemoryDLQ{}

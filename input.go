@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 	"github.com/footbridge-go/footbridge/internal/transform"
 )
 
@@ -24,7 +25,7 @@ import (
 //
 // The rules are the service's (Amazon EventBridge User Guide, "Input transformation").
 type Input struct {
-	// Constant is what every event becomes: a JSON text.
+	// Constant is what every event becomes: a JSON text, which may nest as deep as a Detail.
 	Constant json.RawMessage
 	// Path is where in the envelope the part is that is received, such as
 	// "$.detail.order": a string with its quotes, [*] as an array of what it points at.
@@ -103,6 +104,9 @@ func (in *Input) compile(target string) (c *compiledInput, reason string) {
 	case in.Constant != nil:
 		if !json.Valid(in.Constant) {
 			return nil, fmt.Sprintf("Input for target %s is not a valid JSON text.", target)
+		}
+		if err := jsonwalk.Valid(in.Constant, MaxDetailDepth); err != nil { // which is JSON, so it is too deep
+			return nil, fmt.Sprintf("want at most %d levels of nesting for target %s, got more", MaxDetailDepth, target)
 		}
 		return &compiledInput{constant: bytes.Clone(in.Constant)}, ""
 	case in.Path != "":

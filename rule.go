@@ -70,19 +70,27 @@ func (r *Rule) check() error {
 	}
 	seen := make(map[string]bool)
 	for i := range r.Targets {
-		t := &r.Targets[i]
-		if field, reason := t.check(); reason != "" {
-			e := &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
-			if field == "ID" || field == "Input" {
-				e.Code = CodeValidation
-			}
-			return e
+		if err := r.checkTarget(&r.Targets[i], seen); err != nil {
+			return err
 		}
-		if seen[t.ID] {
-			return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
-		}
-		seen[t.ID] = true
 	}
+	return nil
+}
+
+// checkTarget returns a *RuleError unless r may be put with t, and notes the ID of t among
+// those of the targets before it.
+func (r *Rule) checkTarget(t *Target, seen map[string]bool) error {
+	if field, reason := t.check(); reason != "" {
+		e := &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
+		if field == "ID" || field == "Input" {
+			e.Code = CodeValidation
+		}
+		return e
+	}
+	if seen[t.ID] {
+		return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
+	}
+	seen[t.ID] = true
 	return nil
 }
 

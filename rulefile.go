@@ -49,7 +49,8 @@ func (e *RulesError) Unwrap() error { return e.Err }
 // with one. The ID is a key of targets, which has what cannot be data, a Handler for one;
 // what the file says of the target replaces what targets does: "input" (any JSON value,
 // which is received compact), "inputPath" or "inputTransformer", as in [Input]; and
-// "retry", as in [Backoff], with durations as [time.ParseDuration] reads them.
+// "retry", as in [Backoff], with durations as [time.ParseDuration] reads them. What is left
+// out of it is the default; 0 "maxRetries" are none, as in the service.
 //
 // The error is a *RulesError, also for keys and IDs that are unknown, keys and names that
 // come twice, and what PutRule would refuse; or it wraps one of r.
@@ -86,14 +87,16 @@ func loadRule(entry *node, targets map[string]Target) (r Rule) {
 		state.refuse("want ENABLED or DISABLED, got %.40s", state.raw)
 	}
 	r.Pattern = loadPattern(entry, members["pattern"])
+	var refused *RuleError
+	seen := make(map[string]bool)
 	for _, e := range members["targets"].elements("targets") {
-		r.Targets = append(r.Targets, loadTarget(e, targets))
-		var refused *RuleError
-		if errors.As(r.check(), &refused) && refused.Target != "" {
+		t := loadTarget(e, targets)
+		// Each by itself: r.check looks at all there are, and does not know their places.
+		if errors.As(r.checkTarget(&t, seen), &refused) {
 			e.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
 		}
+		r.Targets = append(r.Targets, t)
 	}
-	var refused *RuleError
 	if errors.As(r.check(), &refused) {
 		entry.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
 	}
@@ -135,7 +138,15 @@ func loadTarget(entry *node, targets map[string]Target) Target {
 	}
 	if m := members["retry"].members("maxRetries", "maxAge", "base", "maxDelay", "noJitter"); m != nil {
 		b := Backoff{Base: m["base"].duration(), MaxDelay: m["maxDelay"].duration(), MaxAge: m["maxAge"].duration()}
-		m["maxRetries"].decode(&b.MaxRetries, "a whole number")
+		if n := m["maxRetries"]; n != nil {
+			n.decode(&b.MaxRetries, "a whole number")
+			switch {
+			case b.MaxRetries < 0:
+				n.want("0 or more")
+			case b.MaxRetries == 0:
+				b.MaxRetries = -1 // 0 is the default
+			}
+		}
 		m["noJitter"].decode(&b.NoJitter, "true or false")
 		t.Retry = b
 	}
@@ -190,7 +201,7 @@ type (
 		InputTemplate string            `json:"inputTemplate"`
 	}
 	retryJSON struct {
-		MaxRetries int    `json:"maxRetries,omitempty"`
+		MaxRetries *int   `json:"maxRetries,omitempty"` // nil: the default
 		MaxAge     string `json:"maxAge,omitempty"`
 		Base       string `json:"base,omitempty"`
 		MaxDelay   string `json:"maxDelay,omitempty"`
@@ -242,7 +253,11 @@ func (t *Target) data() any {
 	}
 	b, isBackoff := t.Retry.(Backoff)
 	if isBackoff {
-		j.Retry = &retryJSON{b.MaxRetries, durationText(b.MaxAge), durationText(b.Base), durationText(b.MaxDelay), b.NoJitter}
+		j.Retry = &retryJSON{nil, durationText(b.MaxAge), durationText(b.Base), durationText(b.MaxDelay), b.NoJitter}
+		if b.MaxRetries != 0 {
+			n := max(b.MaxRetries, 0) // none, if it is negative
+			j.Retry.MaxRetries = &n
+		}
 	}
 	if t.Input.isZero() && !isBackoff {
 		return t.ID

@@ -25,7 +25,7 @@ func fileTargets() map[string]Target {
 
 const rulesText = ` [
   {"name": "orders", "description": "of <some> size & é", "pattern": {"detail": {"n": [1.50, {"exists": false}]}}, "state": "ENABLED",
-   "targets": ["audit", {"id": "email", "input": {"a": [1.50, "<"]}, "retry": {"maxRetries": -1}}]},
+   "targets": ["audit", {"id": "email", "input": {"a": [1.50, "<"]}, "retry": {"maxRetries": 0}}]},
   {"name": "paths", "pattern": {"source": ["s"]}, "state": "DISABLED", "targets": [{"id": "email", "inputPath": "$.detail.x"}, {"id": "audit"}]},
   {"name": "templates", "pattern": {"source": ["s"]}, "targets": [
     {"id": "email", "inputTransformer": {"inputPathsMap": {"x": "$.detail.x", "y": "$.detail.y"}, "inputTemplate": "{\"x\": <x>}"},
@@ -78,6 +78,14 @@ func TestSaveRules(t *testing.T) {
 		rules[i].Pattern, again[i].Pattern = nil, nil
 	}
 	assert.Equal(t, rules, again)
+
+	assert.Contains(t, saved.String(), `"maxRetries": 0`, "of NoRetry")
+	saved.Reset()
+	negative := Target{ID: "email", Handler: failing(0, nil), Retry: Backoff{MaxRetries: -7, MaxAge: -1, Base: -1, MaxDelay: -1}}
+	require.NoError(t, SaveRules(&saved, []Rule{{Name: "r", Pattern: everything, Targets: []Target{negative}}}))
+	again, err = LoadRules(&saved, fileTargets())
+	require.NoError(t, err)
+	assert.Equal(t, NoRetry, again[0].Targets[0].Retry, "it is the same policy")
 
 	var refused *RuleError
 	require.ErrorAs(t, SaveRules(io.Discard, []Rule{{Name: "r"}}), &refused)
@@ -146,6 +154,8 @@ var refusedFiles = []struct{ text, at, want string }{
 	{targetWith(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
 	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys [maxRetries maxAge base maxDelay noJitter], got "max" (at /0/targets/1/retry/max, `},
 	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
+	{targetWith(`"retry":{"maxRetries":-1}`), `-1}`, `want 0 or more, got "-1" (at /0/targets/1/retry/maxRetries, `},
+	{targetWith(`"retry":{"maxAge":"-1h"}`), `"-1h"`, `want a duration such as "1m30s", got "\"-1h\"" (at /0/targets/1/retry/maxAge, `},
 	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
 	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
 	{targetWith(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
@@ -174,6 +184,42 @@ func TestLoadRulesRefuses(t *testing.T) {
 	_, err = LoadRules(strings.NewReader(`[{"name":"","pattern":{"a":[1]}}]`), nil)
 	var rule2 *RuleError
 	assert.ErrorAs(t, err, &rule2)
+}
+
+// What a rule takes to load goes with the number of its targets, not with its square.
+func TestLoadRulesOfManyTargets(t *testing.T) {
+	allocs := func(n int) float64 {
+		targets := make(map[string]Target)
+		var text strings.Builder
+		for i := range n {
+			id := fmt.Sprint("t", i)
+			targets[id] = Target{Handler: failing(0, nil)}
+			fmt.Fprintf(&text, `,{"id":%q,"inputPath":"$.detail.a"}`, id)
+		}
+		file := ruleWith(`"targets":[` + text.String()[1:] + `]`)
+		return testing.AllocsPerRun(1, func() {
+			_, err := LoadRules(strings.NewReader(file), targets)
+			assert.NoError(t, err)
+		})
+	}
+	assert.Less(t, allocs(400)/allocs(100), 5.0)
+}
+
+// What is saved can be loaded, however deep it is.
+func TestSaveRulesOfDeepConstants(t *testing.T) {
+	deep := func(n int) []Rule {
+		in := Input{Constant: []byte(strings.Repeat("[", n) + strings.Repeat("]", n))}
+		return []Rule{{Name: "r", Pattern: everything, Targets: []Target{{ID: "email", Handler: failing(0, nil), Input: in}}}}
+	}
+	var saved bytes.Buffer
+	require.NoError(t, SaveRules(&saved, deep(1000)))
+	_, err := LoadRules(&saved, fileTargets())
+	assert.NoError(t, err)
+	const want = `footbridge: rule "r" refused: target "email": Input: want at most 1000 levels of nesting for target email, got more`
+	for _, n := range []int{1001, 10_000} {
+		assert.EqualError(t, SaveRules(io.Discard, deep(n)), want)
+		assert.EqualError(t, New(nil).PutRule(deep(n)[0]), want)
+	}
 }
 
 // Whatever a file is, it is refused with a place in it, or is the same when it is saved and

@@ -145,15 +145,15 @@ func (n *node) decode(v any, what string) {
 // duration returns the duration that n is, or 0 if n is nil.
 func (n *node) duration() time.Duration {
 	d, err := time.ParseDuration(n.text("0s"))
-	if err != nil {
+	if err != nil || d < 0 {
 		n.want(`a duration such as "1m30s"`)
 	}
 	return d
 }
 
-// durationText returns what duration reads, "" for 0.
+// durationText returns what duration reads, "" for the default: 0 or less.
 func durationText(d time.Duration) string {
-	if d == 0 {
+	if d <= 0 {
 		return ""
 	}
 	return d.String()

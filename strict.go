@@ -3,6 +3,9 @@ package footbridge
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,7 +21,7 @@ const (
 	maxPattern     = 2048 // characters
 	maxDescription = 512  // likewise
 	maxConstant    = 8192 // likewise
-	maxPath        = 256  // likewise
+	maxPath        = 256  // likewise; of a name in a transformer, too
 	maxTemplate    = 8192 // likewise
 	maxPaths       = 100  // of a transformer
 	maxDetailType  = 128  // characters
@@ -100,16 +103,39 @@ func (t *Target) checkStrict() (field, reason string) {
 		limit{"Input", utf8.RuneCountInString(in.Transformer.InputTemplate), maxTemplate, "characters of a template", ""},
 		limit{"Input", len(in.Transformer.InputPathsMap), maxPaths, "paths", ""},
 	)
-	if reason == "" {
-		return "Retry", retryReason(t.Retry)
+	if reason != "" {
+		return l.field, reason
 	}
-	return l.field, reason
+	if reason := in.Transformer.pathsReason(); reason != "" {
+		return "Input", reason
+	}
+	return "Retry", retryReason(t.Retry)
+}
+
+// pathsReason says why the service would not take the paths of a transformer.
+func (tr *InputTransformer) pathsReason() string {
+	for _, name := range slices.Sorted(maps.Keys(tr.InputPathsMap)) {
+		_, reason := firstOver(
+			limit{"Input", utf8.RuneCountInString(name), maxPath, "characters of a name in InputPathsMap", ""},
+			limit{"Input", utf8.RuneCountInString(tr.InputPathsMap[name]), maxPath, "characters of a path", ""},
+		)
+		switch {
+		case reason != "":
+			return reason
+		case strings.HasPrefix(name, "AWS"):
+			return fmt.Sprintf("want names in InputPathsMap that do not begin with AWS, got %q", name)
+		}
+	}
+	return ""
 }
 
 // retryReason says why the service would not take a policy; of one that is no Backoff it
 // cannot be said.
 func retryReason(p RetryPolicy) string {
 	b, ok := p.(Backoff)
+	if to, isPointer := p.(*Backoff); isPointer && to != nil {
+		b, ok = *to, true
+	}
 	switch {
 	case !ok:
 	case b.MaxRetries > DefaultMaxRetries:

@@ -69,7 +69,14 @@ var strictCases = map[string]func(t *testing.T, b *Bus, n int) error{
 		}
 		return putInput(b, in)
 	},
-	"retries": func(t *testing.T, b *Bus, n int) error { return putRetry(b, Backoff{MaxRetries: n}) },
+	"path-of-a-transformer": func(t *testing.T, b *Bus, n int) error {
+		return putInput(b, template(`"x"`, "x", "$."+strings.Repeat("a", n-2)))
+	},
+	"name-of-a-transformer": func(t *testing.T, b *Bus, n int) error {
+		return putInput(b, template(`"x"`, strings.Repeat("a", n), "$.a"))
+	},
+	"retries":            func(t *testing.T, b *Bus, n int) error { return putRetry(b, Backoff{MaxRetries: n}) },
+	"retries-by-pointer": func(t *testing.T, b *Bus, n int) error { return putRetry(b, &Backoff{MaxRetries: n}) },
 	"seconds-of-age": func(t *testing.T, b *Bus, n int) error {
 		return putRetry(b, Backoff{MaxAge: time.Duration(n) * time.Second})
 	},
@@ -193,6 +200,9 @@ func TestStrictWords(t *testing.T) {
 	assert.EqualError(t, strictCases["input-path"](t, b, 300), `footbridge: rule "r" refused: target "t": Input: want at most 256 characters of a path, got 300`)
 	long := MustCompile(`{"a":[{"wildcard":"*` + strings.Repeat("ab", 200_000) + `"}]}`) // whose complexity no one measures
 	assert.EqualError(t, b.PutRule(Rule{Name: "r", Pattern: long}), `footbridge: rule "r" refused: Pattern: want at most 2048 characters, got 400024`)
+	assert.EqualError(t, putInput(b, template(`"<AWSx>"`, "AWSx", "$.a")), `footbridge: rule "r" refused: target "t": Input: want names in InputPathsMap that do not begin with AWS, got "AWSx"`)
+	assert.NoError(t, putInput(b, template(`"<aws>"`, "aws", "$.a")))
+	assert.NoError(t, putInput(New(nil), template(`"<AWSx>"`, "AWSx", "$.a")))
 	assert.NoError(t, putRetry(b, NoRetry))
 	assert.NoError(t, putRetry(b, Backoff{}))
 	assert.NoError(t, b.PutRule(Rule{Name: "own", Pattern: everything, Targets: []Target{{ID: "t", Handler: failing(0, nil), Retry: ownPolicy{}}}}))

@@ -40,6 +40,9 @@ type ExistsError struct{ Replay string }
 
 func (e *ExistsError) Error() string { return "archive: Replay " + e.Replay + " already exists." }
 
+// errLeft is the error of a replay whose Run did not return.
+var errLeft = errors.New("left by a panic or runtime.Goexit")
+
 // A State is a state of a replay. The names are the service's.
 type State string
 
@@ -50,7 +53,7 @@ const (
 	Cancelling State = "CANCELLING" // it was cancelled, and Run has not returned yet
 	Completed  State = "COMPLETED"  // every event of the range was sent or has failed
 	Cancelled  State = "CANCELLED"
-	Failed     State = "FAILED" // the store cannot be read, or the bus is closed
+	Failed     State = "FAILED" // the store cannot be read, the bus is closed, or a named rule is gone
 )
 
 // ReplayOptions say what a [Replay] replays. Name, Start and End are needed.
@@ -192,7 +195,9 @@ func (r *Replay) Cancel() {
 // Time, and in a minute in the order they were archived. It returns nil when each was sent
 // or has failed, an error that wraps [ErrCancelled] or the cause of ctx's end if the
 // replay was cancelled, and another if it has failed: the store's, or one that wraps
-// [footbridge.ErrClosed]. The values of ctx reach the handlers.
+// [footbridge.ErrClosed] or, of a rule that the replay names, [footbridge.ErrRuleNotFound].
+// A panic of Report passes through, and leaves the replay FAILED. The values of ctx reach
+// the handlers.
 //
 // An event that the bus refuses, or that cannot be read, has failed: it is counted,
 // reported and logged, and the replay goes on. Sent is what the bus has accepted; its
@@ -203,19 +208,16 @@ func (r *Replay) Run(ctx context.Context) error {
 	if err := r.begin(cancel); err != nil {
 		return fmt.Errorf("archive: replay %s: %w", r.options.Name, err)
 	}
-	err := r.run(ctx)
-	state := Completed
-	switch {
-	case err == nil:
-	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
+	state, err := Failed, fmt.Errorf("archive: replay %s: %w", r.options.Name, errLeft)
+	defer func() { r.end(state, err) }()
+	if err = r.run(ctx); err == nil {
+		state = Completed
+		return nil
+	}
+	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))) {
 		state, err = Cancelled, context.Cause(ctx)
-	default:
-		state = Failed
 	}
-	if err != nil {
-		err = fmt.Errorf("archive: replay %s: %w", r.options.Name, err)
-	}
-	r.end(state, err)
+	err = fmt.Errorf("archive: replay %s: %w", r.options.Name, err)
 	return err
 }
 
@@ -271,7 +273,10 @@ func (r *Replay) run(ctx context.Context) (err error) {
 		}
 		e.ReplayName = r.options.Name
 		err = r.publish(ctx, e)
-		if errors.Is(err, footbridge.ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		switch {
+		case errors.Is(err, footbridge.ErrClosed), errors.Is(err, footbridge.ErrRuleNotFound):
+			return err // which no later event can mend
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return err
 		}
 		r.note(e, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -272,6 +273,42 @@ func TestReplayFails(t *testing.T) {
 			assert.Zero(t, p.Failed, name)
 		}
 	})
+}
+
+// A replay to a rule that there is not fails at its first event.
+func TestReplayToAMissingRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := footbridge.New(nil)
+		o := allDay("r")
+		o.Rules = []string{"gone"}
+		r := newReplay(t, filled(t, &MemoryStore{}, "1s", "2s"), bus, o)
+		assert.ErrorIs(t, r.Run(t.Context()), footbridge.ErrRuleNotFound)
+		p := r.Progress()
+		assert.Equal(t, []any{Failed, 0, 0}, []any{p.State, p.Sent, p.Failed})
+		assert.EqualError(t, p.Err, `archive: replay r: footbridge: publish to rule "gone": no such rule`)
+	})
+}
+
+// A Report that does not return leaves no replay that runs for ever.
+func TestReplayIsLeft(t *testing.T) {
+	for name, leave := range map[string]func(){"panic": func() { panic("of Report") }, "Goexit": runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			o := allDay("r")
+			o.Report = func(Report) { leave() }
+			r := newReplay(t, filled(t, &MemoryStore{}, "1s", "2s"), &journal{}, o)
+			done := make(chan any)
+			go func() {
+				defer func() { done <- recover() }()
+				_ = r.Run(t.Context())
+			}()
+			assert.Equal(t, map[string]any{"panic": "of Report", "Goexit": nil}[name], <-done)
+			p := r.Progress()
+			assert.Equal(t, []any{Failed, 1, time.Now()}, []any{p.State, p.Sent, p.Ended}, name)
+			assert.EqualError(t, p.Err, "archive: replay r: left by a panic or runtime.Goexit", name)
+			r.Cancel()
+			assert.Equal(t, Failed, r.Progress().State, name)
+		})
+	}
 }
 
 // The reasons in quotes are the service's.

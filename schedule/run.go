@@ -22,20 +22,27 @@ type Publisher interface {
 // "aws.events", detail-type "Scheduled Event", the rule's ARN as its one resource, the
 // time of the firing, and a detail.
 type Rule struct {
-	Name       string          // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the other rules
-	Expression *Expression     // when
-	Detail     json.RawMessage // the rule's constant input: a JSON object; nil: {}
+	Name       string      // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the other rules
+	Expression *Expression // when
 
-	// After is the time up to which all is done: firings behind it are due. Who keeps
-	// the Time of the last Report can go on there after a restart. Zero: the time at
-	// which Run begins.
+	// Detail is the event's detail, a JSON object; nil: {}, as the service's is. Another
+	// has no counterpart in the service, where a target's input replaces the whole
+	// envelope; for that see footbridge.Target.Input.
+	Detail json.RawMessage
+
+	// After is the time up to which all is done: firings behind it are due. Who keeps the
+	// Time of the rule's last Report that has no Err can go on there after a restart; one
+	// of firings that were skipped has none. Zero: the time at which Run begins.
 	After time.Time
 }
 
 // Options are what [Run] is called with. The zero value of each field is its default.
 type Options struct {
-	Account string // of events, and in ARNs; footbridge.DefaultAccount
-	Region  string // likewise; footbridge.DefaultRegion
+	// Account and Region are those of events, and in ARNs. Empty, they are left to the
+	// publisher: a bus fills in its own in events, and its RuleARN says those in ARNs. The
+	// ARNs for a publisher that has no RuleARN have footbridge.DefaultAccount and
+	// footbridge.DefaultRegion.
+	Account, Region string
 
 	// CatchUp is how many firings of a rule are published, the latest ones, when
 	// several are due at once. 0: 1.
@@ -53,6 +60,9 @@ type Report struct {
 	Skipped int       // how many were skipped
 	Err     error     // why the publisher did not take the event
 }
+
+// ErrNoPublisher is returned for a publisher that is nil.
+var ErrNoPublisher = errors.New("schedule: want a publisher, got nil")
 
 // A RuleError says why a rule was refused. Nothing was published.
 type RuleError struct {
@@ -80,12 +90,14 @@ const lookAgain = time.Minute
 
 // Run publishes an event to "to" each time a rule fires, until ctx ends, which is an
 // error that wraps its cause, or the publisher is closed, an error that wraps
-// [footbridge.ErrClosed]. It returns nil when no rule will fire any more; a *RuleError or
-// an *OptionError, before it publishes anything, if one is refused. opts may be nil.
+// [footbridge.ErrClosed]. It returns nil when no rule will fire any more; a *RuleError, an
+// *OptionError or [ErrNoPublisher], before it publishes anything, if one is refused. opts
+// may be nil.
 //
 // Firings are published one after the other, by their times, and of one time in the
 // order of rules. A Publish that waits for room delays those behind it. One that fails is
-// reported, and not tried again.
+// reported, and not tried again. What is due but was not tried when Run ends is not
+// reported.
 //
 // While the machine sleeps, the clock is set forward or a Publish waits, firings are
 // missed. Of those of a rule that are due at once the latest is published, or as many as
@@ -144,12 +156,6 @@ func newRunner(to Publisher, rules []Rule, opts *Options) (*runner, error) {
 		return nil, &OptionError{Field: "CatchUp", Reason: fmt.Sprintf("want 0 or more, got %d", o.CatchUp)}
 	}
 	o.CatchUp = max(o.CatchUp, 1)
-	if o.Account == "" {
-		o.Account = footbridge.DefaultAccount
-	}
-	if o.Region == "" {
-		o.Region = footbridge.DefaultRegion
-	}
 	if o.Report == nil {
 		o.Report = func(Report) {}
 	}
@@ -173,11 +179,30 @@ func newRunner(to Publisher, rules []Rule, opts *Options) (*runner, error) {
 		}
 		r.rules = append(r.rules, &scheduled{
 			Rule:      rule,
-			resources: []string{fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", o.Region, o.Account, rule.Name)},
+			resources: []string{r.ruleARN(rule.Name)},
 			next:      rule.Expression.Next(rule.After),
 		})
 	}
+	if to == nil {
+		return nil, ErrNoPublisher
+	}
 	return r, nil
+}
+
+// ruleARN returns the ARN of a rule: the publisher's, if it has them, but for what the
+// options name.
+func (r *runner) ruleARN(name string) string {
+	arn := fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", footbridge.DefaultRegion, footbridge.DefaultAccount, name)
+	if to, ok := r.to.(interface{ RuleARN(name string) string }); ok {
+		arn = to.RuleARN(name)
+	}
+	parts := strings.SplitN(arn, ":", 6)
+	for i, part := range map[int]string{3: r.options.Region, 4: r.options.Account} {
+		if part != "" && i < len(parts) {
+			parts[i] = part
+		}
+	}
+	return strings.Join(parts, ":")
 }
 
 // check returns the field that is wrong and why, or "" and "".
@@ -200,17 +225,17 @@ func (r *Rule) check() (field, reason string) {
 // step publishes what is due at now, and returns the time of what comes next; zero is
 // never.
 func (r *runner) step(ctx context.Context, now time.Time) (next time.Time, err error) {
-	if ctx.Err() != nil {
-		return next, fmt.Errorf("schedule: %w", context.Cause(ctx))
-	}
-	closed := false
-	for _, f := range r.due(now) {
+	due := r.due(ctx, now)
+	for _, f := range due {
+		if ctx.Err() != nil {
+			break
+		}
 		if err := r.fire(ctx, f); errors.Is(err, footbridge.ErrClosed) {
-			closed = true
+			return next, fmt.Errorf("schedule: %w", footbridge.ErrClosed)
 		}
 	}
-	if closed {
-		return next, fmt.Errorf("schedule: %w", footbridge.ErrClosed)
+	if ctx.Err() != nil {
+		return next, fmt.Errorf("schedule: %w", context.Cause(ctx))
 	}
 	for _, s := range r.rules {
 		if next.IsZero() || !s.next.IsZero() && s.next.Before(next) {
@@ -221,18 +246,13 @@ func (r *runner) step(ctx context.Context, now time.Time) (next time.Time, err e
 }
 
 // due takes the firings up to now from the rules, reports those that are skipped, and
-// returns the others by their times.
-func (r *runner) due(now time.Time) (all []firing) {
+// returns the others by their times. When ctx ends it returns early, and what it has taken
+// is not to be published.
+func (r *runner) due(ctx context.Context, now time.Time) (all []firing) {
 	for _, s := range r.rules {
-		var latest []firing
-		skip := Report{Rule: s.Name}
-		for ; !s.next.IsZero() && !s.next.After(now); s.next = s.Expression.Next(s.next) {
-			if len(latest) == r.options.CatchUp {
-				skip.Time = latest[0].time
-				skip.Skipped++
-				latest = latest[1:]
-			}
-			latest = append(latest, firing{s, s.next})
+		latest, skip := r.missed(ctx, s, now)
+		if ctx.Err() != nil {
+			return nil
 		}
 		if skip.Skipped > 0 {
 			r.options.Logger.Warn("schedule: missed firings were skipped", slog.String("rule", s.Name),
@@ -243,6 +263,40 @@ func (r *runner) due(now time.Time) (all []firing) {
 	}
 	slices.SortStableFunc(all, func(a, b firing) int { return a.time.Compare(b.time) })
 	return all
+}
+
+// lookForEnd is after how many firings of a rule that are due at once missed looks whether
+// its context has ended.
+const lookForEnd = 256
+
+// missed takes the firings up to now from s, and returns the latest of them, as many as are
+// published at once, and the report of the others. When ctx ends it returns early.
+func (r *runner) missed(ctx context.Context, s *scheduled, now time.Time) (latest []firing, skip Report) {
+	skip.Rule = s.Name
+	// Optimization: of a rate those to skip are counted, not walked: a rate of a minute has
+	// half a million in a year. It is a loop, since a Duration holds no more than 292 years.
+	for period := s.Expression.period; period > 0; {
+		n := int(now.Sub(s.next)/period) + 1 - r.options.CatchUp
+		if n <= 0 {
+			break
+		}
+		skip.Skipped += n
+		s.next = s.next.Add(time.Duration(n) * period)
+		skip.Time = s.next.Add(-period)
+	}
+	for n := 1; !s.next.IsZero() && !s.next.After(now); n++ {
+		if n%lookForEnd == 0 && ctx.Err() != nil {
+			break
+		}
+		if len(latest) == r.options.CatchUp {
+			skip.Time = latest[0].time
+			skip.Skipped++
+			latest = latest[1:]
+		}
+		latest = append(latest, firing{s, s.next})
+		s.next = s.Expression.Next(s.next)
+	}
+	return latest, skip
 }
 
 // fire publishes the event of a firing.

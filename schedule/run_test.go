@@ -81,6 +81,106 @@ func TestRunWaitsForYears(t *testing.T) {
 	})
 }
 
+// Run stops between firings that are due at once when its context ends, and who goes on
+// behind the last Report that has no Err loses none and gets none twice.
+func TestRunEndsAmidDueFirings(t *testing.T) {
+	for name, end := range map[string]func(cancel func()) error{
+		"context before": func(cancel func()) error { cancel(); return nil },
+		"context within": func(cancel func()) error { cancel(); return context.Canceled },
+		"closed":         func(func()) error { return fmt.Errorf("publish: %w", footbridge.ErrClosed) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rule := Rule{Name: "r", Expression: MustParse("cron(0 * * * ? *)"), After: time.Now().Add(-5 * time.Hour)}
+				var published, reported []string
+				opts := &Options{CatchUp: 4, Report: func(r Report) {
+					reported = append(reported, fmt.Sprint(r.Time.Format("15:04 "), r.Skipped, " ", r.Err != nil))
+					if r.Err == nil {
+						rule.After = r.Time
+					}
+				}}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				assert.Error(t, Run(ctx, publishFunc(func(_ context.Context, e footbridge.Event) (string, error) {
+					if e.Time.Hour() == 22 {
+						if err := end(cancel); err != nil {
+							return "", err
+						}
+					}
+					published = append(published, e.Time.Format("15:04"))
+					return "id", nil
+				}), []Rule{rule}, opts))
+				assert.Equal(t, []string{"20:00 1 false", "21:00 0 false", fmt.Sprint("22:00 0 ", name != "context before")}, reported)
+				runFor(t, time.Minute, publishFunc(func(_ context.Context, e footbridge.Event) (string, error) {
+					published = append(published, e.Time.Format("15:04"))
+					return "id", nil
+				}), []Rule{rule}, opts)
+				assert.Equal(t, []string{"21:00", "22:00", "23:00", "00:00"}, published)
+			})
+		})
+	}
+}
+
+// Of a rate the firings that are skipped are counted, however many there are.
+func TestARateMissesManyFirings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		after, now := time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), time.Now().UTC()
+		var reports []Report
+		runFor(t, time.Second, &journal{}, []Rule{{Name: "r", Expression: MustParse("rate(1 minute)"), After: after}},
+			&Options{CatchUp: 2, Report: func(r Report) { reports = append(reports, r) }})
+		assert.Equal(t, []Report{
+			{Rule: "r", Skipped: int((now.Unix()-after.Unix())/60) - 2, Time: now.Add(-2 * time.Minute)},
+			{Rule: "r", Time: now.Add(-time.Minute), EventID: "id"},
+			{Rule: "r", Time: now, EventID: "id"},
+		}, reports)
+	})
+}
+
+// An endingContext ends when it has been asked n times whether it has.
+type endingContext struct {
+	context.Context
+	n int
+}
+
+func (c *endingContext) Err() error {
+	if c.n--; c.n < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Run ends with its context also while it looks through what is due.
+func TestRunEndsWhileItLooks(t *testing.T) {
+	ctx := &endingContext{t.Context(), 4}
+	rules := []Rule{{Name: "r", Expression: MustParse("cron(* * * * ? *)"), After: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	err := Run(ctx, &journal{}, rules, &Options{Report: func(r Report) { assert.Fail(t, "reported", "%v", r) }})
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// Events and ARNs are those of the bus where the options do not say otherwise.
+func TestRunTakesTheBussAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := footbridge.New(&footbridge.Options{Name: "shop", Account: "123456789012", Region: "eu-west-1"})
+		var got []string
+		require.NoError(t, bus.PutRule(footbridge.Rule{Name: "all", Pattern: footbridge.MustCompile(`{"source":["aws.events"]}`),
+			Targets: []footbridge.Target{footbridge.Func("t", func(_ context.Context, e footbridge.Event) error {
+				got = append(got, e.Account+" "+e.Region+" "+e.Resources[0])
+				return nil
+			})}}))
+		rules := []Rule{{Name: "r", Expression: MustParse("rate(1 minute)")}}
+		for _, opts := range []*Options{nil, {Account: "000000000001"}, {Region: "us-west-2"}} {
+			runFor(t, 61*time.Second, bus, rules, opts)
+			require.NoError(t, bus.Wait(t.Context()))
+		}
+		require.NoError(t, bus.Close(t.Context()))
+		assert.Equal(t, []string{
+			"123456789012 eu-west-1 arn:aws:events:eu-west-1:123456789012:rule/shop/r",
+			"000000000001 eu-west-1 arn:aws:events:eu-west-1:000000000001:rule/shop/r",
+			"123456789012 us-west-2 arn:aws:events:us-west-2:123456789012:rule/shop/r",
+		}, got)
+	})
+}
+
 // What a rule of a bus sees is the service's event, to the byte but for its ID.
 func TestRunPublishesTheServicesEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -245,4 +345,5 @@ func TestRunRefuses(t *testing.T) {
 	var option *OptionError
 	require.ErrorAs(t, Run(t.Context(), nil, []Rule{good}, &Options{CatchUp: -1}), &option)
 	assert.EqualError(t, option, "schedule: Options.CatchUp: want 0 or more, got -1")
+	assert.ErrorIs(t, Run(t.Context(), nil, []Rule{good}, nil), ErrNoPublisher)
 }

@@ -40,7 +40,7 @@ func Example() {
 	//   13:58  O-5  2 x lamp     98.00  written again
 	//   17:30  O-6  3 x rug     387.00  written again
 	//
-	// 6 mails were sent: their rule takes no replayed events.
+	// 6 mails were sent: the replay goes to the rule of invoices alone.
 	// 6 events are in the archive: replayed ones are not kept again.
 }
 
