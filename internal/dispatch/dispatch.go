@@ -223,57 +223,6 @@ func release(batch []Delivery) {
 	}
 }
 
-// ReserveWait is what follows a Reserve that returned full: it waits for room and
-// tries again, with the batch made anew each time, until all is accepted, ctx ends
-// or the dispatcher is closed. It calls slow once if it has waited for long.
-func (d *Dispatcher) ReserveWait(ctx context.Context, full *FullError, prepare func() ([]Delivery, error), slow func(*FullError)) ([]Delivery, error) {
-	long := time.NewTimer(slowAfter)
-	defer long.Stop()
-	for {
-		batch, err := d.waitAndReserve(ctx, full, prepare, long.C, slow)
-		var again *FullError
-		if !errors.As(err, &again) || again.Queue.Overflow() == Reject {
-			return batch, err
-		}
-		full = again
-	}
-}
-
-// waitAndReserve is one round of ReserveWait. Whatever ends it, prepare and slow among
-// that, which are the user's in part, the room that it was woken for is passed on.
-func (d *Dispatcher) waitAndReserve(ctx context.Context, full *FullError, prepare func() ([]Delivery, error), long <-chan time.Time, slow func(*FullError)) ([]Delivery, error) {
-	defer full.Queue.passRoom()
-	if err := d.waitForRoom(ctx, full, long, slow); err != nil {
-		return nil, err
-	}
-	batch, err := prepare()
-	if err == nil {
-		err = d.Reserve(batch, false)
-	}
-	return batch, err
-}
-
-// slowAfter is how long a publisher waits for room before that is logged.
-const slowAfter = 5 * time.Second
-
-func (d *Dispatcher) waitForRoom(ctx context.Context, full *FullError, long <-chan time.Time, slow func(*FullError)) error {
-	q := full.Queue
-	room := q.roomSignal(full.wakes)
-	defer q.forget(room)
-	for {
-		select {
-		case <-room:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-d.closing:
-			return ErrClosed
-		case <-long:
-			slow(full)
-		}
-	}
-}
-
 // idle counts a queue as one whose works are all decided. Until then it counts as busy,
 // though it may have been idle, and got further works, for a moment.
 func (d *Dispatcher) idle() {

@@ -1,9 +1,6 @@
 package dispatch
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // A Config says how a queue works. All numbers are at least 1.
 type Config struct {
@@ -327,52 +324,6 @@ func (q *Queue) popLocked() Work {
 		return q.due.popFront()
 	}
 	return q.ready.popFront()
-}
-
-// roomSignal returns a channel that is closed when there may be room: at once if there
-// is, or if all publishers were woken since wakes.
-func (q *Queue) roomSignal(wakes errFull) chan struct{} {
-	room := make(chan struct{})
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.fullLocked() && q.wakes == wakes {
-		q.publishers = append(q.publishers, room)
-	} else {
-		close(room)
-	}
-	return room
-}
-
-// forget gives up waiting for room.
-func (q *Queue) forget(room chan struct{}) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.publishers = slices.DeleteFunc(q.publishers, func(c chan struct{}) bool { return c == room })
-}
-
-// passRoom wakes the next publisher if there is room. One that was woken calls it
-// when it has tried, since it may have left the room unused.
-func (q *Queue) passRoom() {
-	q.mu.Lock()
-	p := q.nextPublisherLocked()
-	q.mu.Unlock()
-	wake(p)
-}
-
-// nextPublisherLocked takes the publisher out that is to be woken, nil if none is.
-func (q *Queue) nextPublisherLocked() chan struct{} {
-	if len(q.publishers) == 0 || q.fullLocked() {
-		return nil
-	}
-	p := q.publishers[0]
-	q.publishers = q.publishers[1:]
-	return p
-}
-
-func wake(publisher chan struct{}) {
-	if publisher != nil {
-		close(publisher)
-	}
 }
 
 // drain takes out all that waits for a worker or is held.
