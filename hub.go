@@ -156,8 +156,9 @@ func (h *Hub) List(prefix string) []BusInfo {
 // Delete closes a bus, by its name or ARN, and removes it: from now on it is an unknown
 // bus, and what it has accepted is finished as [Bus.Close] says, whose error it returns.
 // It refuses, with CodeValidation, the default bus and one that has rules; with
-// CodeResourceNotFound one that does not exist, where the service is silent. It returns
-// [ErrInHandler] as Close does.
+// CodeResourceNotFound one that does not exist, where the service is silent. A rule that
+// is put meanwhile keeps the bus, or is refused with [ErrClosed]. It returns [ErrInHandler]
+// as Close does.
 func (h *Hub) Delete(ctx context.Context, name string) error {
 	b, err := h.Bus(name)
 	switch {

@@ -136,6 +136,34 @@ func TestARateMissesManyFirings(t *testing.T) {
 	})
 }
 
+// Counted or walked, what is missed of a rate is the same.
+func TestMissedOfARate(t *testing.T) {
+	start := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	for minutes := range 60 {
+		now := start.Add(time.Duration(minutes)*time.Minute + time.Second)
+		var all []time.Time
+		for at := start.Add(7 * time.Minute); !at.After(now); at = at.Add(7 * time.Minute) {
+			all = append(all, at)
+		}
+		for catchUp := 1; catchUp < 10; catchUp++ {
+			r, err := newRunner(&journal{}, []Rule{{Name: "r", Expression: MustParse("rate(7 minutes)"), After: start}}, &Options{CatchUp: catchUp})
+			require.NoError(t, err)
+			latest, skip := r.missed(t.Context(), r.rules[0], now)
+			want := Report{Rule: "r", Skipped: max(len(all)-catchUp, 0)}
+			if want.Skipped > 0 {
+				want.Time = all[want.Skipped-1]
+			}
+			assert.Equal(t, want, skip, "%d minutes", minutes)
+			var got []time.Time
+			for _, f := range latest {
+				got = append(got, f.time)
+			}
+			assert.Equal(t, append([]time.Time(nil), all[want.Skipped:]...), got, "%d minutes", minutes)
+			assert.Equal(t, start.Add(time.Duration(len(all)+1)*7*time.Minute), r.rules[0].next)
+		}
+	}
+}
+
 // An endingContext ends when it has been asked n times whether it has.
 type endingContext struct {
 	context.Context
