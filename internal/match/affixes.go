@@ -29,12 +29,28 @@ func appendLower(dst []byte, text string) []byte {
 	return dst
 }
 
-// affixes are prefixes, or suffixes: a table of them and the lengths there are. A
-// value is looked up once for each length, if some affix may begin, or end, as it does.
+// affixes are prefixes, or suffixes: a table of them and the lengths there are. A value is
+// looked up once for each length, if some affix of that length begins, or ends, as it does.
 type affixes struct {
 	table   table[textKey, postings]
-	lengths list[int]
-	ends    atomic.Uint32 // a set of their outer bytes
+	lengths list[*affixLength]
+	ends    atomic.Uint32 // a set of the outer bytes of all
+}
+
+// An affixLength is a length that affixes have.
+type affixLength struct {
+	n    int
+	ends atomic.Uint32 // a set of their outer bytes
+}
+
+// length returns the affixes' length n, or nil.
+func (a *affixes) length(n int) *affixLength {
+	for _, l := range a.lengths.load() {
+		if l.n == n {
+			return l
+		}
+	}
+	return nil
 }
 
 // endOf returns the set of one outer byte, the first of a prefix, or the last of a suffix.
@@ -51,11 +67,15 @@ func (a *affixes) addPrefix(affix textKey, p posting) { a.add(affix, 0, p) }
 func (a *affixes) addSuffix(affix textKey, p posting) { a.add(affix, len(affix)-1, p) }
 
 func (a *affixes) add(affix textKey, outer int, p posting) {
-	if !slices.Contains(a.lengths.load(), len(affix)) {
-		defer a.lengths.add(len(affix)) // the table comes first: a length finds something
+	addPosting(&a.table, affix, p) // before there is a length that leads to it
+	l := a.length(len(affix))
+	if l == nil {
+		l = &affixLength{n: len(affix)}
+		a.lengths.add(l)
 	}
-	addPosting(&a.table, affix, p)
-	a.ends.Store(a.ends.Load() | endOf(string(affix), outer))
+	end := endOf(string(affix), outer)
+	l.ends.Store(l.ends.Load() | end)
+	a.ends.Store(a.ends.Load() | end)
 }
 
 // Grams find parts of texts by a few of their bytes, which are looked up at each place

@@ -7,27 +7,27 @@ package match
 // what it holds inside of arrays is in tree. Entries of earlier matches are told by
 // their stamp: no clearing.
 type scratch struct {
-	index   *index // of the last match, unless it is one for many patterns
-	stamp   uint32
-	view    *view
-	slots   []slot
-	found   []*pathNode // nodes with a leaf outside of arrays
-	tree    []treeNode  // tree[0] is unused
-	keys    []uint32    // stamp of the last match that returned a key
-	rules   []uint32    // stamp of the last match that tried a rule; of rules that may be waked twice
-	hits    []uint32    // keys that match
-	text    []byte      // unescaped strings
-	lower   []byte
-	address [17]byte
-	waked   map[*postings]struct{} // by a part of a text
-	memos   [memoCount]*memo
-	tail    tail // of the text
+	index *index // of the last match, unless it is one for many patterns
+	stamp uint32
+	view  *view
+	slots []slot
+	found []*pathNode // nodes with a leaf outside of arrays
+	tree  []treeNode  // tree[0] is unused
+	keys  []uint32    // stamp of the last match that returned a key
+	rules []uint32    // stamp of the last match that tried a rule; of rules that may be waked twice
+	hits  []uint32    // keys that match
+	text  []byte      // unescaped strings
+	lower []byte
+	waked map[*postings]struct{} // by a part of a text
+	memos [memoCount]*memo
+	tail  tail // of the text
 
 	strings bool // some node of tree is a string
 	merged  bool // some object in tree has the same member twice
 	linked  bool // the nodes of tree know what is below them
 	waking  *value
-	current int32 // the tree node whose value wakes now; outside: another value does
+	current int32    // the tree node whose value wakes now; outside: another value does
+	address [17]byte // keys of tables
 }
 
 // A slot is what an event holds at a path outside of arrays.

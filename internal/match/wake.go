@@ -3,7 +3,6 @@ package match
 import (
 	"math"
 	"net/netip"
-	"slices"
 )
 
 // run wakes the rules that wait for what the walk has found and keeps the keys of
@@ -94,7 +93,8 @@ func (sc *scratch) wakeString(x *index, l *leaf, v *value, uses uint32) {
 
 func (sc *scratch) wakeFolds(x *index, l *leaf, text string) {
 	first, last := endOf(text, 0), endOf(text, len(text)-1)
-	whole := l.folded.ends.Load()&first != 0 && slices.Contains(l.folded.lengths.load(), len(text))
+	same := l.folded.length(len(text))
+	whole := same != nil && same.ends.Load()&first != 0
 	if !whole && l.foldPrefixes.ends.Load()&first == 0 && l.foldSuffixes.ends.Load()&last == 0 {
 		return
 	}
@@ -108,23 +108,25 @@ func (sc *scratch) wakeFolds(x *index, l *leaf, text string) {
 }
 
 func (sc *scratch) wakePrefixes(x *index, a *affixes, text string) {
-	if a.ends.Load()&endOf(text, 0) == 0 {
+	end := endOf(text, 0)
+	if a.ends.Load()&end == 0 {
 		return
 	}
-	for _, n := range a.lengths.load() {
-		if n <= len(text) {
-			wakeKey(sc, x, &a.table, textKey(text[:n]))
+	for _, l := range a.lengths.load() {
+		if l.n <= len(text) && l.ends.Load()&end != 0 {
+			wakeKey(sc, x, &a.table, textKey(text[:l.n]))
 		}
 	}
 }
 
 func (sc *scratch) wakeSuffixes(x *index, a *affixes, text string) {
-	if a.ends.Load()&endOf(text, len(text)-1) == 0 {
+	end := endOf(text, len(text)-1)
+	if a.ends.Load()&end == 0 {
 		return
 	}
-	for _, n := range a.lengths.load() {
-		if n <= len(text) {
-			wakeKey(sc, x, &a.table, textKey(text[len(text)-n:]))
+	for _, l := range a.lengths.load() {
+		if l.n <= len(text) && l.ends.Load()&end != 0 {
+			wakeKey(sc, x, &a.table, textKey(text[len(text)-l.n:]))
 		}
 	}
 }
