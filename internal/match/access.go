@@ -186,7 +186,7 @@ func (p posting) testing(t test) testPosting {
 	switch t := t.(type) {
 	case exists:
 		return testPosting{posting: p}
-	case anythingBut:
+	case *anythingBut:
 		if p.place == own {
 			return testPosting{posting: p}
 		}

@@ -136,7 +136,7 @@ func (p *posting) guardBy(v *values, n *pathNode, final bool) bool {
 	switch t := v.tests()[0].(type) {
 	case numeric:
 		op, p.a, p.b = between, math.Float64bits(t.low), math.Float64bits(t.high)
-	case anythingBut:
+	case *anythingBut:
 		if !p.guardByExclusion(&t.excluded, n.leaf.Load(), final) {
 			return false
 		}
@@ -178,7 +178,7 @@ func (v *values) excludes() bool {
 	if len(v.tests()) != 1 || len(v.literals()) > 0 {
 		return false
 	}
-	_, ok := v.tests()[0].(anythingBut)
+	_, ok := v.tests()[0].(*anythingBut)
 	return ok
 }
 

@@ -124,4 +124,4 @@ func (n numeric) holds(v *value) bool { return v.between(n.low, n.high) }
 
 type anythingBut struct{ excluded values }
 
-func (a anythingBut) holds(v *value) bool { return !a.excluded.holds(v) }
+func (a *anythingBut) holds(v *value) bool { return !a.excluded.holds(v) }

@@ -295,7 +295,7 @@ func compileAnythingBut(arg tree, at *place) (test, *Error) {
 	if len(list) == 0 {
 		return nil, at.errorf(arg.offset, anythingButMixed)
 	}
-	return anythingBut{m.values()}, nil
+	return &anythingBut{m.values()}, nil
 }
 
 // anythingButNotString is what the service says of an argument that is not a string.
@@ -351,5 +351,5 @@ func compileAnythingButText(arg tree, at *place) (test, *Error) {
 		}
 		m.tests = append(m.tests, test)
 	}
-	return anythingBut{m.values()}, nil
+	return &anythingBut{m.values()}, nil
 }
