@@ -150,8 +150,14 @@ func (sc *scratch) wakeGrams(x *index, l *leaf, v *value) {
 		sc.waked[last] = struct{}{}
 		sc.tryPostings(x, last)
 	}
+	if len(sc.waked) > manyWaked { // else each later match would clear as much
+		sc.waked = nil
+	}
 	clear(sc.waked)
 }
+
+// manyWaked is how many parts a text wakes at most whose memory is kept.
+const manyWaked = 1024
 
 func (sc *scratch) wakeAddress(x *index, l *leaf, ip netip.Addr) {
 	b := ip.As16()
