@@ -97,7 +97,7 @@ func TestAttemptedTellsHowLongAttemptsTake(t *testing.T) {
 func TestLogOfFailingTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		b := New(&Options{Retry: plain, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		b := New(&Options{Concurrency: 1, Retry: plain, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		calls := 0
 		put(t, b, "r", Func("t", func(context.Context, Event) error {
 			switch calls++; calls {
