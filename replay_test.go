@@ -2,6 +2,7 @@ package footbridge
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -11,11 +12,17 @@ import (
 
 // PublishTo reaches the named rules that the event matches, and no others.
 func TestPublishTo(t *testing.T) {
+	var mu sync.Mutex // guards got, which targets of several rules append to
 	var got []string
 	b := New(&Options{Concurrency: 1})
 	add := func(name, pattern string) {
 		require.NoError(t, b.PutRule(Rule{Name: name, Pattern: MustCompile(pattern), Targets: []Target{{ID: "t",
-			Handler: HandlerFunc(func(_ context.Context, d Delivery) error { got = append(got, d.Rule); return nil })}}}))
+			Handler: HandlerFunc(func(_ context.Context, d Delivery) error {
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, d.Rule)
+				return nil
+			})}}}))
 	}
 	add("a", `{"source":["test"]}`)
 	add("b", `{"source":["test"]}`)
