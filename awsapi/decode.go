@@ -33,10 +33,13 @@ func decode(body []byte, in any) error {
 	var raw any
 	if err := d.Decode(&raw); err != nil {
 		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		switch {
+		case errors.As(err, &syntax):
 			return malformed("%v (offset %d)", err, syntax.Offset)
+		case errors.Is(err, io.EOF):
+			return malformed("want a JSON object, got nothing")
 		}
-		return malformed("%v", err)
+		return malformed("want a JSON object, got the beginning of one: %v", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return malformed("want nothing behind the JSON object (offset %d)", d.InputOffset())

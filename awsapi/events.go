@@ -11,6 +11,39 @@ func (s *Server) events() service {
 	return service{prefix: "AWSEvents", name: "events", contentType: json11, operations: map[string]operation{
 		"PutEvents":        op(s.putEvents),
 		"TestEventPattern": op(s.testEventPattern),
+
+		"PutRule":      op(s.putRule),
+		"DescribeRule": op(s.describeRule),
+		"ListRules":    op(s.listRules),
+		"DeleteRule":   op(s.deleteRule),
+		"EnableRule":   op(s.enableRule),
+		"DisableRule":  op(s.disableRule),
+
+		"PutTargets":            op(s.putTargets),
+		"RemoveTargets":         op(s.removeTargets),
+		"ListTargetsByRule":     op(s.listTargetsByRule),
+		"ListRuleNamesByTarget": op(s.listRuleNamesByTarget),
+
+		"CreateEventBus":   op(s.createEventBus),
+		"DescribeEventBus": op(s.describeEventBus),
+		"ListEventBuses":   op(s.listEventBuses),
+		"UpdateEventBus":   op(s.updateEventBus),
+		"DeleteEventBus":   op(s.deleteEventBus),
+
+		"TagResource":         op(s.tagResource),
+		"UntagResource":       op(s.untagResource),
+		"ListTagsForResource": op(s.listTagsForResource),
+
+		"CreateArchive":   op(s.createArchive),
+		"DescribeArchive": op(s.describeArchive),
+		"ListArchives":    op(s.listArchives),
+		"UpdateArchive":   op(s.updateArchive),
+		"DeleteArchive":   op(s.deleteArchive),
+
+		"StartReplay":    op(s.startReplay),
+		"DescribeReplay": op(s.describeReplay),
+		"ListReplays":    op(s.listReplays),
+		"CancelReplay":   op(s.cancelReplay),
 	}}
 }
 
@@ -19,7 +52,7 @@ func (s *Server) events() service {
 type entry struct {
 	Time         epoch
 	Source       string
-	Resources    []string
+	Resources    []string `aws:"EventResourceList"`
 	DetailType   string
 	Detail       string
 	EventBusName string `aws:"NonPartnerEventBusNameOrArn"`

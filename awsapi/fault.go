@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/archive"
 )
 
 // A fault is the error that a request is answered with.
@@ -24,21 +25,20 @@ func (f *fault) Error() string { return f.code + ": " + f.message }
 
 // Codes of faults that are not footbridge's.
 const (
-	codeAccessDenied      = "AccessDeniedException"
-	codeInternalFailure   = "InternalFailure"
-	codeMethodNotAllowed  = "MethodNotAllowedException"
-	codeSerialization     = "SerializationException"
-	codeTooLarge          = "RequestEntityTooLargeException"
-	codeUnknownOperation  = "UnknownOperationException"
-	codeUnsupportedType   = "UnsupportedMediaTypeException"
-	codeMissingToken      = "MissingAuthenticationTokenException"
-	codeIncomplete        = "IncompleteSignatureException"
-	codeInvalidSignature  = "InvalidSignatureException"
-	codeUnknownClient     = "UnrecognizedClientException"
-	codeIllegalStatus     = "IllegalStatusException"
-	codeManagedRule       = "ManagedRuleException"
-	codeServiceShutDown   = "ServiceUnavailableException"
-	statusServiceShutDown = http.StatusServiceUnavailable
+	codeAccessDenied     = "AccessDeniedException"
+	codeInternalFailure  = "InternalFailure"
+	codeMethodNotAllowed = "MethodNotAllowedException"
+	codeSerialization    = "SerializationException"
+	codeTooLarge         = "RequestEntityTooLargeException"
+	codeUnknownOperation = "UnknownOperationException"
+	codeUnsupportedType  = "UnsupportedMediaTypeException"
+	codeMissingToken     = "MissingAuthenticationTokenException"
+	codeIncomplete       = "IncompleteSignatureException"
+	codeInvalidSignature = "InvalidSignatureException"
+	codeUnknownClient    = "UnrecognizedClientException"
+	codeIllegalStatus    = "IllegalStatusException"
+	codeManagedRule      = "ManagedRuleException"
+	codeServiceShutDown  = "ServiceUnavailableException"
 )
 
 func invalid(format string, args ...any) *fault {
@@ -59,6 +59,8 @@ func faultOf(err error) *fault {
 	var request *footbridge.RequestError
 	var pattern *footbridge.PatternError
 	var rule *footbridge.RuleError
+	var parameter *archive.ParameterError
+	var taken *archive.ExistsError
 	switch {
 	case errors.As(err, &f):
 		return f
@@ -66,12 +68,26 @@ func faultOf(err error) *fault {
 		return &fault{code: request.Code, message: request.Message}
 	case errors.As(err, &pattern):
 		return &fault{code: footbridge.CodeInvalidEventPattern, message: strings.TrimPrefix(pattern.Error(), "footbridge: ")}
-	case errors.As(err, &rule) && rule.Code != "":
-		return &fault{code: rule.Code, message: rule.Reason}
 	case errors.As(err, &rule):
-		return invalid("%s: %s", rule.Field, rule.Reason)
+		return ruleFault(rule)
+	case errors.As(err, &parameter):
+		return invalid("%s", strings.TrimPrefix(parameter.Error(), "archive: "))
+	case errors.As(err, &taken):
+		return exists("%s", strings.TrimPrefix(taken.Error(), "archive: "))
 	case errors.Is(err, footbridge.ErrClosed):
-		return &fault{code: codeServiceShutDown, message: err.Error(), status: statusServiceShutDown}
+		return &fault{code: codeServiceShutDown, message: err.Error(), status: http.StatusServiceUnavailable}
 	}
 	return &fault{code: codeInternalFailure, message: err.Error(), status: http.StatusInternalServerError}
+}
+
+// ruleFault returns the fault of a rule that a bus has refused.
+func ruleFault(e *footbridge.RuleError) *fault {
+	f := &fault{code: e.Code, message: e.Reason}
+	if f.code == "" {
+		f.code = footbridge.CodeValidation
+	}
+	if strings.HasPrefix(e.Reason, "want ") { // else it is the service's, and says of what it is
+		f.message = strings.TrimPrefix(e.Error(), "footbridge: ")
+	}
+	return f
 }

@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/footbridge-go/footbridge"
@@ -45,10 +46,14 @@ type Server struct {
 	queues   queues // nil: there are none
 
 	background context.Context // of what goes on between requests; ends by Close
-	stop       context.CancelFunc
-	running    sync.WaitGroup // likewise
+	end        context.CancelFunc
+	running    sync.WaitGroup // what goes on between requests
 
-	mu sync.Mutex // guards the fields below, and is held by all requests that change something; locks of buses are taken under it
+	mu       sync.Mutex // guards the fields below and what they lead to; locks of the hub and its buses are taken under it
+	closed   bool
+	buses    map[string]*busState // by name; those that requests have asked for
+	archives map[string]*archiveState
+	replays  map[string]*replayState
 }
 
 // queues are what rules need of a queue service.
@@ -63,7 +68,7 @@ type queues interface {
 // Handler returns a server of hub's buses. opts may be nil. It listens nowhere: that is
 // [ListenAndServe], or an [http.Server] of the caller's.
 func Handler(hub *footbridge.Hub, opts *Options) *Server {
-	s := &Server{hub: hub}
+	s := &Server{hub: hub, buses: make(map[string]*busState), archives: make(map[string]*archiveState), replays: make(map[string]*replayState)}
 	if opts != nil {
 		s.options = *opts
 	}
@@ -71,15 +76,33 @@ func Handler(hub *footbridge.Hub, opts *Options) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.background, s.stop = context.WithCancel(context.Background())
+	s.background, s.end = context.WithCancel(context.Background())
 	s.services = []service{s.events()}
 	return s
 }
 
-// Close ends what requests have started that goes on: schedules, replays, and the end of
-// deleted buses, which are closed by force. It returns when they have ended. What comes
-// later is refused. The hub stays as it is: close it behind the server.
+// errClosed refuses what would go on behind a closed server's back.
+var errClosed = &fault{code: codeServiceShutDown, message: "The server is closed.", status: http.StatusServiceUnavailable}
+
+// startLocked runs f until it returns, or the context that it gets ends, which stop and
+// Close see to. REQUIRES: the server is not closed.
+func (s *Server) startLocked(f func(ctx context.Context)) (stop context.CancelFunc) {
+	ctx, stop := context.WithCancel(s.background)
+	s.running.Go(func() {
+		defer stop()
+		f(ctx)
+	})
+	return stop
+}
+
+// Close ends what requests have started and goes on: schedules and replays; and the buses
+// that they have deleted and that have not finished, as [footbridge.Bus.Close] does when its
+// context has ended. It returns when these have ended. A request that would start such a
+// thing is refused from now on. The hub stays as it is: close it after the server.
 func (s *Server) Close() {
-	s.stop()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.end()
 	s.running.Wait()
 }
