@@ -169,9 +169,8 @@ func TestAnswers(t *testing.T) {
 				return
 			}
 			for i, want := range strings.Split(string(text), "\n") {
-				if want != s.lines[i] { // what comes behind may follow from it
-					t.Fatalf("%s:%d:\nwant %s\ngot  %s", file, i+1, want, s.lines[i])
-				}
+				require.Greater(t, len(s.lines), i, "%s:%d: want %s", file, i+1, want)
+				require.Equal(t, want, s.lines[i], "%s:%d", file, i+1) // what comes behind may follow from it
 			}
 		})
 	}
