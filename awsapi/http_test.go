@@ -106,6 +106,36 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// A second service has its own prefix, content type and errors, and its operations know the
+// host they were asked by.
+func TestSecondService(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	w.services = append(w.services, service{prefix: "Second", name: "second", contentType: json10, operations: map[string]operation{
+		"Host": op(func(ctx context.Context, _ *struct{}) (any, error) {
+			return map[string]string{"Host": hostOf(ctx)}, nil
+		}),
+		"Fail": op(func(context.Context, *struct{}) (any, error) {
+			return nil, &fault{code: "second#Failed", message: "<no>", queryError: "Second.Failed;Sender"}
+		}),
+	}})
+	for target, want := range map[string]string{
+		"Second.Host":      `200 {"Host":"127.0.0.1:4010"}`,
+		"Second.Fail":      `400 {"__type":"second#Failed","message":"<no>"}`,
+		"Second.ListRules": `400 {"__type":"UnknownOperationException","message":"no operation of the X-Amz-Target \"Second.ListRules\""}`,
+	} {
+		r := request("", "{}")
+		r.Header.Set("X-Amz-Target", target)
+		answer := httptest.NewRecorder()
+		w.ServeHTTP(answer, r)
+		assert.Equal(t, want, fmt.Sprintf("%d %s", answer.Code, answer.Body))
+		if target == "Second.Fail" {
+			assert.Equal(t, json10, answer.Header().Get("Content-Type"))
+			assert.Equal(t, "Second.Failed;Sender", answer.Header().Get("X-Amzn-Query-Error"))
+		}
+	}
+}
+
 // A panic in an operation is an answer and a line of the log, and not the end; what is of
 // ours is told apart by the status.
 func TestFailuresOfOurs(t *testing.T) {
