@@ -29,7 +29,7 @@
 //
 // Waiting is exact: who waits gets a message the moment it is ready, in the order in which they
 // came, and what goes to somebody who has just left is not lost. (TestScripts, TestSimulation,
-// TestWaitersThatLeave, TestWaitersThatLeaveAsAMessageComes)
+// TestWaitersAreNotOvertaken, TestWaitersThatLeave, TestWaitersThatLeaveAsAMessageComes)
 //
 // Idle costs nothing: a queue has no goroutine, and a timer only while somebody waits for a
 // moment that is due. What was deleted or has expired is not kept; expiry, and the end of the

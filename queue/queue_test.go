@@ -98,6 +98,27 @@ func TestWaitersThatLeave(t *testing.T) {
 	})
 }
 
+// TestWaitersAreNotOvertaken has one receive that comes at the very moment at which a message
+// is ready that another waits for, and before the queue has been told of it.
+func TestWaitersAreNotOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			q := newQueue(t, "q", queue.Settings{})
+			var waiting []queue.Message
+			var both sync.WaitGroup
+			both.Go(func() { waiting = receive(t, q, queue.ReceiveOptions{Wait: 2 * time.Second}) })
+			both.Go(func() {
+				time.Sleep(time.Second)
+				assert.Empty(t, receive(t, q, queue.ReceiveOptions{}))
+			})
+			synctest.Wait()
+			send(t, q, queue.Outgoing{Body: "a", Delay: time.Second})
+			both.Wait()
+			assert.Len(t, waiting, 1)
+		}
+	})
+}
+
 // TestWaitersThatLeaveAsAMessageComes has a message sent while the one who waits leaves:
 // either they have it, or it is in the queue.
 func TestWaitersThatLeaveAsAMessageComes(t *testing.T) {
