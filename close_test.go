@@ -141,25 +141,32 @@ func TestWaitAndCloseRefuseTheirOwnHandlers(t *testing.T) {
 	})
 }
 
-// A slow DLQ gets the letters of a forced Close some at a time, and in time.
+// A slow DLQ gets the letters of a forced Close some at a time, and in time; those too that
+// a removal was sending one after the other.
 func TestCloseWithASlowDLQ(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
-			<-time.After(5 * time.Millisecond)
-			return nil
-		})})
-		put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
-		for n := range 10000 {
-			publish(t, b, n)
-		}
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		var gaveUp *CloseError
-		require.ErrorAs(t, b.Close(ctx), &gaveUp)
-		assert.Equal(t, CloseError{DeadLettered: 10000, Err: context.Canceled}, *gaveUp)
-		checkBooks(t, b)
-	})
+	for _, removed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
+				<-time.After(5 * time.Millisecond)
+				return nil
+			})})
+			put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown), DeadLetterOnRemoval: true})
+			for n := range 10000 {
+				publish(t, b, n)
+			}
+			synctest.Wait()
+			if removed {
+				require.NoError(t, b.RemoveRule("r"))
+				synctest.Wait()
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var gaveUp *CloseError
+			require.ErrorAs(t, b.Close(ctx), &gaveUp)
+			assert.Equal(t, CloseError{DeadLettered: 10000, Err: context.Canceled}, *gaveUp, "removed: %v", removed)
+			checkBooks(t, b)
+		})
+	}
 }
 
 // A DLQ that does not heed its context does not hold up Close: what it has not taken
