@@ -71,6 +71,8 @@ func (d *Dispatcher) fire() {
 	}
 	if len(d.retries) > 0 {
 		d.setTimerLocked(d.retries[0].at - now)
+	} else {
+		d.retries = nil // after a storm of retries it would keep its memory
 	}
 	d.mu.Unlock()
 	d.putBack(due)
