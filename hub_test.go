@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 var repeated = regexp.MustCompile(`"([^"]*)"(?:x(\d+))?`)
@@ -32,12 +34,12 @@ func unquote(s string) string {
 func TestHubAnswers(t *testing.T) {
 	h := NewHub(&Options{Account: "123456789012", Region: "eu-west-1", Strict: true})
 	answer, at := "", ""
-	for _, f := range facts(t, "buses.txt") {
-		text := unquote(f.text)
+	for _, f := range facts.Read(t, "testdata/service/buses.txt") {
+		text := unquote(f.Text)
 		var info BusInfo
 		var names []string
 		var err error
-		switch f.word {
+		switch f.Word {
 		case "create":
 			var b *Bus
 			if b, err = h.Create(text, nil); err == nil {
@@ -56,14 +58,14 @@ func TestHubAnswers(t *testing.T) {
 			require.NoError(t, busErr)
 			err = b.PutRule(Rule{Name: "r", Pattern: everything})
 		case "ok", "refuse":
-			assert.Equal(t, strings.TrimSpace(f.word+" "+text), answer, "%s, and buses.txt:%d", at, f.line)
+			assert.Equal(t, strings.TrimSpace(f.Word+" "+text), answer, "%s, and %s", at, f.At)
 			answer = ""
 			continue
 		default:
-			assert.Fail(t, "bad line", "buses.txt:%d", f.line)
+			assert.Fail(t, "bad line", f.At)
 		}
-		assert.Empty(t, answer, "buses.txt:%d: want an answer above", f.line)
-		at = fmt.Sprintf("buses.txt:%d", f.line)
+		assert.Empty(t, answer, "%s: want an answer above", f.At)
+		at = f.At
 		answer = strings.TrimSpace("ok " + strings.Join(append(names, info.Name, info.ARN), " "))
 		if err != nil {
 			var refused *RequestError

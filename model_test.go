@@ -11,24 +11,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 // Each fact of testdata/service/model.txt has a test of its name, which passes.
 func TestModel(t *testing.T) {
-	named := make(map[string]bool)
-	for _, f := range facts(t, "model.txt") {
-		name, text, _ := strings.Cut(f.text, " ")
-		require.Equal(t, "fact", f.word, "model.txt:%d", f.line)
-		require.NotNil(t, modelTests[name], "model.txt:%d: %s has no test", f.line, name)
-		require.NotEmpty(t, text)
-		named[name] = true
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { modelTests[name](t) })
-		})
+	tests := make(map[string]func(*testing.T))
+	for name, test := range modelTests {
+		tests[name] = func(t *testing.T) { synctest.Test(t, test) }
 	}
-	for name := range modelTests {
-		assert.True(t, named[name], "model.txt does not have %s", name)
-	}
+	facts.Run(t, "testdata/service/model.txt", tests)
 }
 
 // deliverTo puts a rule with that target on b, puts the entry, and closes b.
@@ -288,22 +281,21 @@ func TestModelInputs(t *testing.T) {
 		paths[key] = "$.detail." + key
 	}
 	var in Input
-	for _, f := range facts(t, "input.txt") {
-		text := strings.Join(append([]string{f.text}, f.continuation...), "\n")
-		switch f.word {
+	for _, f := range facts.Read(t, "testdata/service/input.txt") {
+		switch f.Word {
 		case "constant":
-			in = Input{Constant: json.RawMessage(text)}
+			in = Input{Constant: json.RawMessage(f.Text)}
 		case "path":
-			in = Input{Path: text}
+			in = Input{Path: f.Text}
 		case "template":
-			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: text}}
+			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: f.Text}}
 		case "want", "letter", "refuse":
 			synctest.Test(t, func(t *testing.T) {
 				verb, got := receive(t, in, detail)
-				assert.Equal(t, f.word+" "+text, verb+" "+got, "input.txt:%d", f.line)
+				assert.Equal(t, f.Word+" "+f.Text, verb+" "+got, f.At)
 			})
 		default:
-			assert.Fail(t, "bad line", "input.txt:%d", f.line)
+			assert.Fail(t, "bad line", f.At)
 		}
 	}
 }
