@@ -141,6 +141,19 @@ var modelTests = map[string]func(t *testing.T){
 		require.ErrorAs(t, New(nil).PutRule(Rule{Name: "r"}), &refused)
 		assert.Equal(t, "Pattern", refused.Field)
 	},
+	"targets-replaced": func(t *testing.T) {
+		b := New(nil)
+		put(t, b, "r", Target{ID: "old", Handler: failing(0, nil)})
+		put(t, b, "r", Target{ID: "new", Handler: failing(0, nil)})
+		require.Len(t, b.Rules()[0].Targets, 1)
+		assert.Equal(t, "new", b.Rules()[0].Targets[0].ID)
+	},
+	"one-input": func(t *testing.T) {
+		target, _ := received("ID", Input{Path: "$.detail", Constant: json.RawMessage(`1`)})
+		var refused *RuleError
+		require.ErrorAs(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}}), &refused)
+		assert.Equal(t, []string{CodeValidation, "Only one of Input, InputPath, or InputTransformer must be provided for target ID."}, []string{refused.Code, refused.Reason})
+	},
 	"two-ids": func(t *testing.T) {
 		b, h := New(nil), newBlocker()
 		close(h.gate)
@@ -266,6 +279,44 @@ var modelTests = map[string]func(t *testing.T){
 		s := b.Stats()
 		assert.EqualValues(t, []int64{2, 6, 5, 4, 1}, []int64{s.TriggeredRules, s.Invocations, s.FailedInvocations, s.RetryInvocationAttempts, s.DeadLettered})
 	},
+	"metrics-of-matches": func(t *testing.T) {
+		b := New(nil)
+		_, err := b.PutEvents(t.Context(), []Entry{someEntry})
+		require.NoError(t, err)
+		deliverTo(t, b, Target{ID: "t", Handler: failing(0, nil)}, someEntry)
+		s := b.Stats()
+		assert.EqualValues(t, []int64{2, 1}, []int64{s.Published, s.Unmatched})
+	},
+	"metrics-of-failing-queues": func(t *testing.T) {
+		b := New(&Options{Retry: NoRetry, DLQ: dlqFunc(func(DeadLetter) error { return errDown })})
+		deliverTo(t, b, Target{ID: "t", Handler: failing(1, errDown)}, someEntry)
+		assert.EqualValues(t, []int64{0, 1}, []int64{b.Stats().DeadLettered, b.Stats().Lost})
+	},
+	"latency": func(t *testing.T) {
+		b, h, latency := New(nil), newBlocker(), time.Duration(0)
+		put(t, b, "r", Target{ID: "t", Concurrency: 1, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
+			latency = time.Since(d.Accepted)
+			return h.Handle(ctx, d)
+		})})
+		publish(t, b, 1, 2)
+		<-time.After(time.Minute)
+		close(h.gate)
+		require.NoError(t, b.Close(t.Context()))
+		assert.Equal(t, time.Minute, latency)
+	},
+	"redrive": func(t *testing.T) {
+		dlq := &MemoryDLQ{}
+		b := New(&Options{DLQ: dlq, Retry: NoRetry})
+		down := errDown
+		put(t, b, "r", Func("t", func(context.Context, Event) error { return down }))
+		publish(t, b, 1)
+		require.NoError(t, b.Wait(t.Context()))
+		down = nil
+		n, err := dlq.Redrive(t.Context(), b, nil)
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		assert.Equal(t, []int64{1, 1, 1}, []int64{int64(n), b.Stats().DeadLettered, b.Stats().Delivered})
+	},
 	"bus-takes-no-input": func(t *testing.T) {
 		target := Forward("f", New(nil))
 		target.Input.Path = "$.detail"
@@ -275,9 +326,9 @@ var modelTests = map[string]func(t *testing.T){
 
 // Each input of testdata/service/input.txt is received, or refused, as it says.
 func TestModelInputs(t *testing.T) {
-	const detail = `{"s":"v","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
+	const detail = `{"s":"v","q":"a\"b","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
 	paths := map[string]string{"missing": "$.detail.missing", "e": "$.detail.a-b_c.d[*].e"}
-	for _, key := range []string{"s", "obj", "list", "bool", "zero", "false", "none"} {
+	for _, key := range []string{"s", "q", "obj", "list", "bool", "zero", "false", "none"} {
 		paths[key] = "$.detail." + key
 	}
 	var in Input
