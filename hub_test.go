@@ -2,6 +2,7 @@ package footbridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -296,6 +297,37 @@ func TestHubWait(t *testing.T) {
 		assert.ErrorIs(t, err, ErrClosed)
 		_, err = h.PutEvents(t.Context(), nil)
 		assert.ErrorIs(t, err, ErrClosed)
+	})
+}
+
+// Wait is exact also when a bus is deleted meanwhile, whose deliveries count no more.
+func TestHubWaitWhileDeleting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, handled := NewHub(nil), 0
+		first, err := h.Create("a", nil)
+		require.NoError(t, err)
+		second, err := h.Create("b", nil)
+		require.NoError(t, err)
+		gone, err := h.Create("c", nil)
+		require.NoError(t, err)
+		put(t, gone, "r", Target{ID: "t", Handler: failing(0, nil)})
+		publish(t, gone, 1)
+		require.NoError(t, h.Wait(t.Context()))
+		require.NoError(t, gone.RemoveRule("r"))
+		put(t, first, "r", Func("t", func(context.Context, Event) error {
+			<-time.After(time.Second)
+			handled++
+			return nil
+		}))
+		put(t, second, "r", Func("t", func(ctx context.Context, e Event) error {
+			<-time.After(time.Second)
+			_, err := first.Publish(ctx, e)
+			return errors.Join(err, h.Delete(ctx, "c"))
+		}))
+		publish(t, second, 1)
+		require.NoError(t, h.Wait(t.Context()))
+		assert.Equal(t, 1, handled)
+		require.NoError(t, h.Close(t.Context()))
 	})
 }
 

@@ -225,16 +225,32 @@ func TestEventsBehindAMiddleware(t *testing.T) {
 	assert.Equal(t, []int{2, 2}, []int{calls, sum})
 }
 
-// BenchmarkInput makes the input of a target with a transformer of five variables.
-func BenchmarkInput(b *testing.B) {
+// benchInput is a transformer of five variables, with an event.
+func benchInput() (c *compiledInput, e Event) {
 	in := template(`{"order": <id>, "text": "<state> at <at>", "items": <items>, "none": <none>, "rule": <aws.events.rule-name>}`,
 		"id", "$.detail.id", "state", "$.detail.state", "at", "$.time", "items", "$.detail.items[*].sku", "none", "$.detail.none")
-	c, reason := in.compile("t")
-	if reason != "" {
-		b.Fatal(reason)
-	}
-	e := Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
+	c, _ = in.compile("t")
+	return c, Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
 		Detail: []byte(`{"id":"O-1","state":"placed","customer":{"name":"Anna Jones","mail":"anna@example.com"},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}`)}
+}
+
+// An attempt allocates the input, and nothing beside it.
+func TestAllocationsOfInputs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	c, e := benchInput()
+	now := time.Now()
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
+		if _, err := c.render(&e, now); err != nil {
+			t.Error(err)
+		}
+	}), 1.0)
+}
+
+// BenchmarkInput makes the input of a target with a transformer.
+func BenchmarkInput(b *testing.B) {
+	c, e := benchInput()
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
