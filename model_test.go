@@ -3,7 +3,9 @@ package footbridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,6 +50,14 @@ func letterOf(t *testing.T, h Handler, p RetryPolicy) DeadLetter {
 	deliverTo(t, New(&Options{DLQ: dlq, Retry: p}), Target{ID: "t", Handler: h}, someEntry)
 	require.Equal(t, 1, dlq.Len())
 	return dlq.Letters()[0]
+}
+
+// refusedRequest returns why Strict refuses a request as a whole.
+func refusedRequest(t *testing.T, entries []Entry) string {
+	_, err := New(&Options{Strict: true}).PutEvents(t.Context(), entries)
+	var refused *RequestError
+	require.ErrorAs(t, err, &refused)
+	return refused.Code + ": " + refused.Message
 }
 
 var someEntry = Entry{Source: "s", DetailType: "d", Detail: `{"a":1}`}
@@ -113,6 +123,29 @@ var modelTests = map[string]func(t *testing.T){
 		put(t, b, "one", target)
 		deliverTo(t, b, target, someEntry)
 		assert.Len(t, *got, 2)
+	},
+	"eleven-entries": func(t *testing.T) {
+		assert.Equal(t, "ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10",
+			refusedRequest(t, slices.Repeat([]Entry{someEntry}, 11)))
+	},
+	"no-entry": func(t *testing.T) {
+		assert.Equal(t, "ValidationException: 1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: Member must have length greater than or equal to 1",
+			refusedRequest(t, nil))
+	},
+	"too-large": func(t *testing.T) {
+		large := Entry{Source: "s", DetailType: "d", Detail: `{"a":"` + strings.Repeat("x", 1<<20-10) + `"}`}
+		require.Equal(t, 1<<20, large.Size())
+		assert.Equal(t, "ValidationException: Total size of the entries in the request is over the limit.", refusedRequest(t, []Entry{large}))
+	},
+	"limit-exceeded": func(t *testing.T) {
+		b := New(&Options{Strict: true})
+		var refused *RuleError
+		for n := range 301 {
+			err := b.PutRule(Rule{Name: fmt.Sprint("r", n), Pattern: everything})
+			require.Equal(t, n < 300, err == nil)
+			errors.As(err, &refused)
+		}
+		assert.Equal(t, []string{"LimitExceededException", "The requested resource exceeds the maximum number allowed."}, []string{refused.Code, refused.Reason})
 	},
 	"later-failure": func(t *testing.T) {
 		b := New(&Options{Retry: NoRetry})
@@ -322,53 +355,4 @@ var modelTests = map[string]func(t *testing.T){
 		target.Input.Path = "$.detail"
 		assert.Error(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}}))
 	},
-}
-
-// Each input of testdata/service/input.txt is received, or refused, as it says.
-func TestModelInputs(t *testing.T) {
-	const detail = `{"s":"v","q":"a\"b","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
-	paths := map[string]string{"missing": "$.detail.missing", "e": "$.detail.a-b_c.d[*].e"}
-	for _, key := range []string{"s", "q", "obj", "list", "bool", "zero", "false", "none"} {
-		paths[key] = "$.detail." + key
-	}
-	var in Input
-	for _, f := range facts.Read(t, "testdata/service/input.txt") {
-		switch f.Word {
-		case "constant":
-			in = Input{Constant: json.RawMessage(f.Text)}
-		case "path":
-			in = Input{Path: f.Text}
-		case "template":
-			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: f.Text}}
-		case "want", "letter", "refuse":
-			synctest.Test(t, func(t *testing.T) {
-				verb, got := receive(t, in, detail)
-				assert.Equal(t, f.Word+" "+f.Text, verb+" "+got, f.At)
-			})
-		default:
-			assert.Fail(t, "bad line", f.At)
-		}
-	}
-}
-
-// receive says what a target with that input receives, or why it does not.
-func receive(t *testing.T, in Input, detail string) (verb, text string) {
-	dlq := &MemoryDLQ{}
-	b := New(&Options{DLQ: dlq})
-	target, got := received("ID", in)
-	var refused *RuleError
-	err := b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}})
-	if err == nil {
-		_, err = b.Publish(t.Context(), Event{ID: "e-1", Source: "s", DetailType: "d", Time: time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC), Resources: []string{"arn"}, Detail: []byte(detail)})
-		require.NoError(t, err)
-		require.NoError(t, b.Close(t.Context()))
-		if dlq.Len() == 0 {
-			return "want", strings.Join(*got, "\n")
-		}
-		var cannot *InputError
-		require.ErrorAs(t, dlq.Letters()[0].Err, &cannot)
-		return "letter", cannot.Err.Error()
-	}
-	require.ErrorAs(t, err, &refused)
-	return "refuse", refused.Reason
 }
