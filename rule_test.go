@@ -67,10 +67,12 @@ func TestPutRuleRefuses(t *testing.T) {
 		require.Len(t, b.Rules(), 1)
 		assert.Equal(t, "before", b.Rules()[0].Targets[0].ID) // what was there stays
 	}
-	b := New(&Options{Middleware: []Middleware{func(Handler) Handler { return nil }}})
-	var refused *RuleError
-	require.ErrorAs(t, b.PutRule(with(func(*Target) {})), &refused)
-	assert.EqualError(t, refused, `footbridge: rule "r" refused: target "ok": Handler: a middleware has returned nil for it`)
+	for _, h := range []Handler{nil, HandlerFunc(nil)} {
+		b := New(&Options{Middleware: []Middleware{func(Handler) Handler { return h }}})
+		var refused *RuleError
+		require.ErrorAs(t, b.PutRule(with(func(*Target) {})), &refused)
+		assert.EqualError(t, refused, `footbridge: rule "r" refused: target "ok": Handler: a middleware has returned nil for it`)
+	}
 }
 
 func TestRules(t *testing.T) {
