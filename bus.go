@@ -133,13 +133,8 @@ func New(opts *Options) *Bus {
 }
 
 func (o *Options) check() error {
-	for _, n := range [...]struct {
-		field string
-		n     int
-	}{{"Concurrency", o.Concurrency}, {"Queue", o.Queue}, {"Backlog", o.Backlog}} {
-		if n.n < 0 {
-			return &OptionError{n.field, fmt.Sprintf("want 0 or more, got %d", n.n)}
-		}
+	if field, reason := checkBounds(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
+		return &OptionError{field, reason}
 	}
 	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {
 		return &OptionError{"Name", fmt.Sprintf(`want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got %q`, o.Name)}

@@ -132,9 +132,9 @@
 // TestUnknownBus, TestComplexity in internal/strict)
 //
 // The service's model is held fact by fact: testdata/service has what is known of it, with
-// where it is known from. (TestModel, TestModelInputs, TestPutEventsEntries, TestHubAnswers,
-// TestStrictLimits; TestStandInsFireDisabledRules and the others of its file have what users
-// of local stand-ins miss)
+// where it is known from. (TestModel, also in archive and schedule, TestModelInputs,
+// TestPutEventsEntries, TestHubAnswers, TestStrictLimits; TestStandInsFireDisabledRules and
+// the others of its file have what users of local stand-ins miss)
 //
 // # Not promised
 //
