@@ -41,7 +41,8 @@ type Bus struct {
 //
 // Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
 // at WARN of dead letters, of targets that begin to fail, and of publishers that wait
-// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed.
+// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed, and of
+// events that match no rule.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"
