@@ -42,7 +42,7 @@ type Bus struct {
 // Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
 // at WARN of dead letters, of targets that begin to fail, and of publishers that wait
 // long; at INFO of targets that have recovered; at DEBUG of each attempt that failed, and of
-// events that match no rule.
+// events that match no rule. A panic of its handler is ignored.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"
@@ -176,6 +176,8 @@ func (o *Options) fill() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	} else {
+		o.Logger = slog.New(containedLog{o.Logger.Handler()})
 	}
 }
 

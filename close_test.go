@@ -196,6 +196,37 @@ func TestCloseWithAStuckDLQ(t *testing.T) {
 	})
 }
 
+// Nor does an Observer hold it up, or a publisher that an Observer holds up: Close says what
+// is undecided.
+func TestCloseWithAStuckObserver(t *testing.T) {
+	stuck := func() { <-time.After(time.Hour) }
+	dlq := dlqFunc(func(DeadLetter) error { stuck(); return nil })
+	for name, o := range map[string]Options{
+		"lost":      {DLQ: dlq, Observer: &Observer{Lost: func(LostInfo) { stuck() }}},
+		"published": {Observer: &Observer{Published: func(PublishInfo) { stuck() }}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(&o)
+				put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
+				go func() { publish(t, b, 1) }()
+				synctest.Wait()
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				start := time.Now()
+				var gaveUp *CloseError
+				require.ErrorAs(t, b.Close(ctx), &gaveUp)
+				assert.Equal(t, 3*closeGrace, time.Since(start))
+				assert.EqualValues(t, 1, gaveUp.Undecided)
+				assert.ErrorContains(t, gaveUp, "; undecided: 1")
+				<-time.After(24 * time.Hour)
+				assert.EqualValues(t, 1, b.Stats().Lost)
+				checkBooks(t, b)
+			})
+		})
+	}
+}
+
 // Close waits for retries at their times, unless RetryNow is called.
 func TestTraceRetryNow(t *testing.T) {
 	trace(t, "retry-now", func(t *testing.T, l *timeline) {

@@ -1,6 +1,7 @@
 package footbridge
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -146,4 +147,17 @@ func call[T any](b *Bus, fn func(T), info T) {
 		}
 	}()
 	fn(info)
+}
+
+// A containedLog is the slog.Handler of a bus, which contains panics: there is no one to tell.
+type containedLog struct{ slog.Handler }
+
+func (l containedLog) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
+	defer func() { _ = recover() }()
+	return l.Handler.Enabled(ctx, level)
+}
+
+func (l containedLog) Handle(ctx context.Context, r slog.Record) error {
+	defer func() { _ = recover() }()
+	return l.Handler.Handle(ctx, r)
 }

@@ -226,7 +226,7 @@ func (b *Bus) put(a *accepted, p *publication, s *press) {
 
 func (a *accepted) logUnmatched() {
 	if b, e := a.bus, &a.event; b.log.Enabled(a.values, slog.LevelDebug) {
-		b.log.Debug("footbridge: an event matches no rule", slog.String("bus", b.options.Name), slog.String("event", e.ID),
+		b.log.DebugContext(a.values, "footbridge: an event matches no rule", slog.String("bus", b.options.Name), slog.String("event", e.ID),
 			slog.String("source", e.Source), slog.String("detail-type", e.DetailType))
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
 )
 
 func TestPutRuleRefuses(t *testing.T) {
@@ -189,6 +191,19 @@ func TestRemovedRulesFinishWhatTheyHave(t *testing.T) {
 		assert.EqualValues(t, 1, b.Stats().Unmatched)
 		checkBooks(t, b)
 	})
+}
+
+// A publisher that has matched a rule before it was removed, and comes with the event
+// behind that, finds out: it does not reach the targets any more.
+func TestRemovalIsBetweenMatchAndQueue(t *testing.T) {
+	b := New(nil)
+	put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
+	s, a := new(press), &accepted{bus: b, event: event(1), time: time.Now()}
+	require.NoError(t, s.prepare(a, &publication{}))
+	require.NoError(t, b.RemoveRule("r"))
+	assert.False(t, b.offer(&publication{}, s))
+	assert.ErrorIs(t, b.dispatcher.Reserve(s.batch, false), dispatch.ErrRetired)
+	require.NoError(t, b.Close(t.Context()))
 }
 
 // A target that is replaced keeps its queue: its concurrency bound holds across.

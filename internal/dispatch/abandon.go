@@ -37,6 +37,9 @@ func (d *Dispatcher) giveUp(all []doom) {
 // giveUpBehind is giveUp, and does not wait. Once the dispatcher is aborted, whose works are
 // abandoned some at a time, so are those that are left.
 func (d *Dispatcher) giveUpBehind(all []doom) {
+	if len(all) == 0 {
+		return
+	}
 	entered := d.enterAll(all)
 	one := func(i int) { d.giveUpOne(all[i], entered[i]) }
 	go func() {
@@ -76,14 +79,17 @@ func (d *Dispatcher) giveUpOne(w doom, a *abandonment) {
 	}
 	var v Verdict
 	defer func() {
-		later := v.Again && w.queue.later(w.work, v.Delay)
-		if later {
+		reason, refused := Reason(0), false
+		if v.Again {
+			reason, refused = w.queue.later(w.work, v.Delay)
+		}
+		if v.Again && !refused {
 			a.counted.Store(true)
 		}
 		w.queue.gaveUp()
 		defer d.leave(a)
-		if v.Again && !later && !a.counted.Load() { // too late to ask
-			w.work.Abandon(Closed, &Verdict{})
+		if refused && !a.counted.Load() {
+			w.work.Abandon(reason, &Verdict{})
 		}
 	}()
 	w.work.Abandon(w.reason, &v)
@@ -98,20 +104,24 @@ func (q *Queue) gaveUp() {
 	q.removeIf(gone)
 }
 
-// later lets a work wait for an attempt, beyond the backlog's bound if need be. It
-// reports false if nothing is attempted any more. Its key does not wait for it.
-func (q *Queue) later(w Work, delay time.Duration) bool {
+// later lets a work wait for an attempt, beyond the backlog's bound if need be, up to
+// twice of that. Its key does not wait for it. Or it reports that it may not, and why.
+func (q *Queue) later(w Work, delay time.Duration) (r Reason, refused bool) {
 	q.mu.Lock()
 	w.link().lane = nil
+	if q.backlog >= 2*q.config.Backlog {
+		q.mu.Unlock()
+		return NoRoom, true
+	}
 	q.backlog++
 	q.mu.Unlock()
 	if q.d.schedule(q, w, delay) {
-		return true
+		return 0, false
 	}
 	q.mu.Lock()
 	q.backlog--
 	q.mu.Unlock()
-	return false
+	return Closed, true
 }
 
 // abandonAll abandons works, some at a time, and does not wait.

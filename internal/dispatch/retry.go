@@ -115,6 +115,9 @@ func (d *Dispatcher) takeRetries(q *Queue) (works []Work) {
 		return r.queue == q
 	})
 	heap.Init(&d.retries)
+	if len(d.retries) == 0 {
+		d.retries = nil // as in fire
+	}
 	sort.Sort(&taken)
 	for _, r := range taken {
 		works = append(works, r.work)
