@@ -9,8 +9,9 @@ import (
 
 // An Observer is told what a bus does. Any of its functions may be nil. They are
 // called where the thing happens, on publishers' and workers' goroutines, by any
-// number of them at once: they should be quick. They must not wait for the bus. A
-// panic in one is logged and otherwise ignored.
+// number of them at once, and by who closes a bus or removes a rule: they should be quick.
+// They must not wait for the bus, as Publish may for room. A panic in one is logged and
+// otherwise ignored.
 type Observer struct {
 	Published    func(PublishInfo) // an event was accepted
 	Unmatched    func(PublishInfo) // an event was accepted and matches no rule

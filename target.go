@@ -29,7 +29,9 @@ type Target struct {
 	// they were published, one at a time: one that fails holds back its key, and
 	// only its key, until it is decided. Nil: no order. It is called by the
 	// publisher, again after each wait for room. One that fails for long holds its key back
-	// as long: such targets want a short Retry.
+	// as long: such targets want a short Retry. If it panics the delivery is a dead letter.
+	// A target that is removed and put again, rather than replaced, has a new queue: what
+	// the old one has goes on beside it, in an order of its own.
 	OrderBy func(Event) string
 
 	// Queue is how many deliveries may wait for their first attempt. Memory is taken
@@ -38,8 +40,9 @@ type Target struct {
 	Overflow Overflow
 
 	// Backlog is how many deliveries may wait for a retry, those that OrderBy holds
-	// back behind one included. Beyond it they become dead letters. Zero is the
-	// bus's default.
+	// back behind one included. Beyond it they become dead letters. Letters that a DLQ
+	// refuses wait for it, too, up to twice the bound in all; beyond that they are lost.
+	// Zero is the bus's default.
 	Backlog int
 
 	// DeadLetterOnRemoval says what becomes of accepted deliveries when the target is
@@ -66,7 +69,7 @@ const (
 	// OverflowReject refuses the event, for all its targets, with a *QueueFullError.
 	OverflowReject
 	// OverflowDeadLetter accepts the event; for this target it becomes a dead
-	// letter, which the publisher's goroutine sends to the DLQ.
+	// letter, which the publisher's goroutine sends to the DLQ, however long that takes.
 	OverflowDeadLetter
 )
 
@@ -151,7 +154,7 @@ func (t *Target) checkInput() string {
 // Handle may be called by any number of goroutines, up to the target's Concurrency.
 // It must not change the event. Its context has the values of the publisher's, but
 // not its cancellation: it ends with the target's Timeout or when the bus is closed
-// by force.
+// by force. With a Timeout it ends when Handle returns, too; without one it may outlive that.
 type Handler interface {
 	Handle(ctx context.Context, d Delivery) error
 }
