@@ -155,32 +155,40 @@ func (h *Hub) List(prefix string) []BusInfo {
 
 // Delete closes a bus, by its name or ARN, and removes it: from now on it is an unknown
 // bus, and what it has accepted is finished as [Bus.Close] says, whose error it returns.
+// It refuses as [Hub.Remove] does, and with [ErrInHandler] as Close does.
+func (h *Hub) Delete(ctx context.Context, name string) error {
+	if b, err := h.Bus(name); err == nil && b.isHandlers(ctx) {
+		return fmt.Errorf("footbridge: delete bus %q: %w", b.options.Name, ErrInHandler)
+	}
+	b, err := h.Remove(name)
+	if err != nil {
+		return err
+	}
+	return b.Close(ctx)
+}
+
+// Remove is [Hub.Delete] without the wait: it removes a bus and returns it, and leaves it to
+// the caller to close it. From now on it is an unknown bus, which refuses events and rules.
 // It refuses, with CodeValidation, the default bus and one that has rules; with
 // CodeResourceNotFound one that does not exist, where the service is silent. A rule that
-// is put meanwhile keeps the bus, or is refused with [ErrClosed]. It returns [ErrInHandler]
-// as Close does.
-func (h *Hub) Delete(ctx context.Context, name string) error {
+// is put meanwhile keeps the bus, or is refused with [ErrClosed].
+func (h *Hub) Remove(name string) (*Bus, error) {
 	b, err := h.Bus(name)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case b == h.home:
-		return invalid("Cannot delete event bus %s.", DefaultName)
-	case b.isHandlers(ctx):
-		return fmt.Errorf("footbridge: delete bus %q: %w", b.options.Name, ErrInHandler)
+		return nil, invalid("Cannot delete event bus %s.", DefaultName)
 	case !b.closeEmpty():
-		return invalid("Event bus %s can't be deleted since it has rules.", b.options.Name)
+		return nil, invalid("Event bus %s can't be deleted since it has rules.", b.options.Name)
 	}
 	h.mu.Lock()
-	deleted := h.buses[b.options.Name].Bus == b // by no one else meanwhile
-	if deleted {
-		delete(h.buses, b.options.Name)
+	defer h.mu.Unlock()
+	if h.buses[b.options.Name].Bus != b { // someone else has removed it meanwhile
+		return nil, busNotFound(name)
 	}
-	h.mu.Unlock()
-	if !deleted {
-		return busNotFound(name)
-	}
-	return b.Close(ctx)
+	delete(h.buses, b.options.Name)
+	return b, nil
 }
 
 // closeEmpty lets b, if it has no rules, refuse rules and events from now on, and reports

@@ -172,6 +172,31 @@ func TestHubDelete(t *testing.T) {
 	})
 }
 
+// What is removed is an unknown bus from then on, and finishes what it has until it is closed.
+func TestHubRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHub(nil)
+		b, err := h.Create("orders", nil)
+		require.NoError(t, err)
+		blocked := newBlocker()
+		put(t, b, "r", Target{ID: "t", Handler: blocked})
+		publish(t, b, 1)
+		synctest.Wait()
+		_, err = h.Remove("orders")
+		assert.EqualError(t, err, "footbridge: ValidationException: Event bus orders can't be deleted since it has rules.")
+		require.NoError(t, b.RemoveRule("r"))
+		removed, err := h.Remove("orders")
+		require.NoError(t, err)
+		assert.Same(t, b, removed)
+		_, err = h.Remove("orders")
+		assert.EqualError(t, err, "footbridge: ResourceNotFoundException: Event bus orders does not exist.")
+		assert.ErrorIs(t, b.PutRule(Rule{Name: "r", Pattern: everything}), ErrClosed)
+		close(blocked.gate)
+		require.NoError(t, b.Close(t.Context()))
+		assert.EqualValues(t, 1, blocked.handled.Load())
+	})
+}
+
 // A hookedContext calls a function whenever it is asked for a value, which Close and Delete
 // do when they look whether a handler has called them.
 type hookedContext struct {

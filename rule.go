@@ -237,6 +237,19 @@ func (b *Bus) setDisabled(name string, disabled bool) error {
 	return nil
 }
 
+// Rule returns the rule of that name, and whether there is one.
+func (b *Bus) Rule(name string) (r Rule, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of := b.rules[name]
+	if of == nil {
+		return Rule{}, false
+	}
+	r = of.Rule
+	r.Targets = cloneTargets(r.Targets)
+	return r, true
+}
+
 // Rules returns the rules, sorted by name.
 func (b *Bus) Rules() []Rule {
 	b.mu.Lock()

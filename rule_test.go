@@ -94,6 +94,13 @@ func TestRules(t *testing.T) {
 	assert.Equal(t, everything.String(), rules[1].Pattern.String())
 	rules[1].Targets[0].ID = "changed"
 	assert.Equal(t, "x", b.Rules()[1].Targets[0].ID)
+	one, ok := b.Rule("B")
+	require.True(t, ok)
+	assert.Equal(t, "second", one.Description)
+	one.Targets[0].ID = "changed"
+	assert.Equal(t, "x", b.Rules()[1].Targets[0].ID)
+	_, ok = b.Rule("none")
+	assert.False(t, ok)
 
 	require.NoError(t, b.RemoveRule("A.-_9"))
 	require.NoError(t, b.DisableRule("B"))

@@ -1,0 +1,346 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/schedule"
+)
+
+// States of a rule.
+const (
+	enabled               = "ENABLED"
+	disabled              = "DISABLED"
+	enabledWithCloudTrail = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" // here as enabled
+)
+
+// A ruleState is what requests have said of a rule and the bus does not keep. The bus has
+// the rule itself: the program, too, may put, change and remove it.
+type ruleState struct {
+	pattern  *footbridge.Pattern // what the bus had when this was said: with another the rule is another
+	text     string              // of the pattern that was asked for; "": none
+	schedule string              // expression; "": none
+	stop     context.CancelFunc  // of the schedule, if it runs
+	state    string
+	roleARN  string
+	tags     map[string]string
+	targets  map[string]target // by ID, as they were asked for
+}
+
+// A rule is one that a bus has, with its state.
+type rule struct {
+	footbridge.Rule
+	*ruleState
+	bus *busState
+}
+
+// ruleOnLocked returns b's rule of that name, and whether there is one. What was said of one
+// that is gone is forgotten.
+func (b *busState) ruleOnLocked(name string) (rule, bool) {
+	r, ok := b.Rule(name)
+	if !ok {
+		b.forgetLocked(name)
+		return rule{}, false
+	}
+	return b.withStateLocked(r), true
+}
+
+func (b *busState) withStateLocked(r footbridge.Rule) rule {
+	state := b.rules[r.Name]
+	if state == nil || state.pattern != r.Pattern {
+		b.forgetLocked(r.Name)
+		state = &ruleState{pattern: r.Pattern, text: r.Pattern.String(), state: enabled, tags: make(map[string]string), targets: make(map[string]target)}
+	}
+	return rule{r, state, b}
+}
+
+// forgetLocked ends what was said of a rule.
+func (b *busState) forgetLocked(name string) {
+	if old := b.rules[name]; old != nil {
+		old.end()
+		delete(b.rules, name)
+	}
+}
+
+// keep lets the state of r stay, which is made anew for a rule of the program's.
+func (r *rule) keep() { r.bus.rules[r.Name] = r.ruleState }
+
+// end ends the schedule, if there is one.
+func (s *ruleState) end() {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+}
+
+// ruleLocked returns the rule of that name on a bus, which is named as requests do.
+func (s *Server) ruleLocked(bus, name string) (rule, error) {
+	b, err := s.busLocked(bus)
+	if err != nil {
+		return rule{}, err
+	}
+	r, ok := b.ruleOnLocked(name)
+	if !ok {
+		return rule{}, notFound("Rule %s does not exist on EventBus %s.", name, b.Name())
+	}
+	return r, nil
+}
+
+// changeableLocked is ruleLocked for who wants to change the rule.
+func (s *Server) changeableLocked(bus, name string) (rule, error) {
+	r, err := s.ruleLocked(bus, name)
+	if err == nil && s.managedLocked(r.bus.Bus, name) {
+		err = managed(name)
+	}
+	return r, err
+}
+
+func managed(name string) error {
+	return &fault{code: codeManagedRule, message: fmt.Sprintf("Rule %s is managed by an archive: change that.", name)}
+}
+
+type putRuleInput struct {
+	Name               string `aws:"RuleName,required"`
+	ScheduleExpression string `aws:"ScheduleExpression"`
+	EventPattern       string `aws:"EventPattern"`
+	State              string `aws:"RuleState"`
+	Description        string `aws:"Description"`
+	RoleArn            string `aws:"Arn"`
+	Tags               tagList
+	EventBusName       string `aws:"EventBusNameOrArn"`
+}
+
+// putRule replaces all of a rule but its targets and, as in the service, its tags.
+func (s *Server) putRule(_ context.Context, in *putRuleInput) (any, error) {
+	tags, err := in.Tags.set()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.busLocked(in.EventBusName)
+	if err != nil {
+		return nil, err
+	}
+	pattern, err := s.patternOf(in, b)
+	if err != nil {
+		return nil, err
+	}
+	if s.managedLocked(b.Bus, in.Name) {
+		return nil, managed(in.Name)
+	}
+	n := footbridge.Rule{Name: in.Name, Description: in.Description, Pattern: pattern, Disabled: in.State == disabled}
+	state := &ruleState{pattern: pattern, text: in.EventPattern, schedule: in.ScheduleExpression, state: in.State,
+		roleARN: in.RoleArn, tags: tags, targets: make(map[string]target)}
+	old, ok := b.ruleOnLocked(in.Name)
+	if ok {
+		n.Targets, state.targets, state.tags = old.Targets, old.targets, old.tags
+	}
+	if err := b.PutRule(n); err != nil {
+		return nil, err
+	}
+	b.forgetLocked(in.Name)
+	r := rule{n, state, b}
+	r.keep()
+	s.scheduleLocked(&r)
+	return map[string]string{"RuleArn": b.RuleARN(in.Name)}, nil
+}
+
+// patternOf returns the pattern of the rule that in asks for, which matches the events of
+// its schedule, if it has one, too.
+func (s *Server) patternOf(in *putRuleInput, b *busState) (*footbridge.Pattern, error) {
+	if in.EventPattern == "" && in.ScheduleExpression == "" {
+		return nil, invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+	}
+	if in.ScheduleExpression == "" {
+		return footbridge.Compile(in.EventPattern)
+	}
+	if b.Name() != footbridge.DefaultName {
+		return nil, invalid("ScheduleExpression is supported only on the default event bus.")
+	}
+	if s.closed {
+		return nil, errClosed
+	}
+	if _, err := schedule.Parse(in.ScheduleExpression); err != nil {
+		return nil, invalid("%s", strings.TrimPrefix(err.Error(), "schedule: "))
+	}
+	scheduled := fmt.Sprintf(`{"source":["aws.events"],"detail-type":["Scheduled Event"],"resources":[%q]}`, b.RuleARN(in.Name))
+	if in.EventPattern == "" {
+		return footbridge.Compile(scheduled)
+	}
+	if _, err := footbridge.Compile(in.EventPattern); err != nil { // with its own offsets
+		return nil, err
+	}
+	return footbridge.Compile(`{"$or":[` + in.EventPattern + `,` + scheduled + `]}`)
+}
+
+// scheduleLocked lets r's schedule run if it has one and is enabled.
+func (s *Server) scheduleLocked(r *rule) {
+	r.end()
+	if r.schedule == "" || r.Disabled || s.closed {
+		return
+	}
+	expression, err := schedule.Parse(r.schedule)
+	if err != nil { // which putRule has excluded
+		s.log.Error("awsapi: schedule", "rule", r.Name, "error", err)
+		return
+	}
+	of := scheduledRule{r.bus.Bus, r.Name, r.pattern}
+	r.stop = s.startLocked(func(ctx context.Context) {
+		err := schedule.Run(ctx, of, []schedule.Rule{{Name: of.name, Expression: expression}}, &schedule.Options{Logger: s.log})
+		if err != nil && ctx.Err() == nil && !errors.Is(err, footbridge.ErrClosed) {
+			s.log.Error("awsapi: schedule", "rule", of.name, "error", err)
+		}
+	})
+}
+
+// A scheduledRule publishes the events of a rule's schedule, until the rule is another.
+type scheduledRule struct {
+	*footbridge.Bus
+	name    string
+	pattern *footbridge.Pattern
+}
+
+func (s scheduledRule) Publish(ctx context.Context, e footbridge.Event) (string, error) {
+	r, ok := s.Rule(s.name)
+	switch {
+	case !ok || r.Pattern != s.pattern: // the program has removed or replaced it
+		return "", footbridge.ErrClosed
+	case r.Disabled: // by the program
+		return "", nil
+	}
+	return s.Bus.Publish(ctx, e)
+}
+
+type ruleInput struct {
+	Name         string `aws:"RuleName,required"`
+	EventBusName string `aws:"EventBusNameOrArn"`
+}
+
+type ruleOutput struct {
+	Name               string
+	Arn                string
+	EventPattern       string `json:",omitempty"`
+	ScheduleExpression string `json:",omitempty"`
+	State              string
+	Description        string `json:",omitempty"`
+	RoleArn            string `json:",omitempty"`
+	ManagedBy          string `json:",omitempty"`
+	EventBusName       string
+	CreatedBy          string `json:",omitempty"`
+}
+
+// managedBy is who manages the rules of archives.
+const managedBy = "prod.vhs.events.aws.internal"
+
+func (s *Server) outputLocked(r rule) ruleOutput {
+	o := ruleOutput{Name: r.Name, Arn: r.bus.RuleARN(r.Name), EventPattern: r.text, ScheduleExpression: r.schedule, State: r.state,
+		Description: r.Description, RoleArn: r.roleARN, EventBusName: r.bus.Name()}
+	if r.Disabled {
+		o.State = disabled
+	} else if r.state != enabledWithCloudTrail {
+		o.State = enabled
+	}
+	if s.managedLocked(r.bus.Bus, r.Name) {
+		o.ManagedBy = managedBy
+	}
+	return o
+}
+
+func (s *Server) describeRule(_ context.Context, in *ruleInput) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.ruleLocked(in.EventBusName, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	o := s.outputLocked(r)
+	o.CreatedBy = strings.Split(o.Arn, ":")[4]
+	return o, nil
+}
+
+type listRulesInput struct {
+	paging
+	NamePrefix   string `aws:"RuleName"`
+	EventBusName string `aws:"EventBusNameOrArn"`
+}
+
+func (s *Server) listRules(_ context.Context, in *listRulesInput) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.busLocked(in.EventBusName)
+	if err != nil {
+		return nil, err
+	}
+	all := []ruleOutput{}
+	for _, r := range b.Rules() {
+		if strings.HasPrefix(r.Name, in.NamePrefix) {
+			all = append(all, s.outputLocked(b.withStateLocked(r)))
+		}
+	}
+	rules, next, err := page(in.paging, "ListRules", all, func(r ruleOutput) string { return r.Name })
+	return struct {
+		Rules     []ruleOutput
+		NextToken string `json:",omitempty"`
+	}{rules, next}, err
+}
+
+type deleteRuleInput struct {
+	ruleInput
+	Force bool
+}
+
+// deleteRule deletes a rule without targets. That there is none is no error, as in the
+// service.
+func (s *Server) deleteRule(_ context.Context, in *deleteRuleInput) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.busLocked(in.EventBusName)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := b.ruleOnLocked(in.Name)
+	switch {
+	case !ok:
+		return nil, nil
+	case s.managedLocked(b.Bus, in.Name):
+		return nil, managed(in.Name)
+	case len(r.Targets) > 0:
+		return nil, invalid("Rule can't be deleted since it has targets.")
+	}
+	b.forgetLocked(in.Name)
+	if err := b.RemoveRule(in.Name); err != nil && !errors.Is(err, footbridge.ErrRuleNotFound) {
+		return nil, err
+	}
+	return nil, nil
+}
+
+func (s *Server) enableRule(_ context.Context, in *ruleInput) (any, error) {
+	return s.setState(in, enabled)
+}
+
+func (s *Server) disableRule(_ context.Context, in *ruleInput) (any, error) {
+	return s.setState(in, disabled)
+}
+
+func (s *Server) setState(in *ruleInput, state string) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.changeableLocked(in.EventBusName, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	set := r.bus.EnableRule
+	if state == disabled {
+		set = r.bus.DisableRule
+	}
+	if err := set(in.Name); err != nil {
+		return nil, notFound("Rule %s does not exist on EventBus %s.", in.Name, r.bus.Name())
+	}
+	r.ruleState.state, r.Disabled = state, state == disabled
+	s.scheduleLocked(&r)
+	return nil, nil
+}
