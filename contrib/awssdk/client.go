@@ -46,7 +46,7 @@ func NewClient(to Publisher) *Client { return &Client{to} }
 //   - a [smithy.InvalidParamsError] if there is nothing that can be sent;
 //   - a [smithy.APIError], in a *[awshttp.ResponseError] with its status, if the request is
 //     refused: with ValidationException one of no entry, of more than ten, or too large;
-//   - a *[smithy.CanceledError] with the context's error if that had ended;
+//   - the context's error if that had ended;
 //   - what the publisher returns else, such as [footbridge.ErrClosed].
 //
 // EndpointId and the options, which say where and how a request is sent, have no effect.
@@ -73,7 +73,7 @@ func (c *Client) putEvents(ctx context.Context, params *eventbridge.PutEventsInp
 	}
 	result, err := c.to.PutEvents(ctx, entries)
 	if err != nil {
-		return nil, requestError(ctx, err)
+		return nil, requestError(err)
 	}
 	out := &eventbridge.PutEventsOutput{
 		FailedEntryCount: int32(result.FailedEntryCount),
@@ -128,13 +128,15 @@ func checkRequest(entries []footbridge.Entry) error {
 const overTheLimit = "Total size of the entries in the request is over the limit."
 
 // requestError returns the SDK's form of an error of a Publisher.
-func requestError(ctx context.Context, err error) error {
+func requestError(err error) error {
 	var request *footbridge.RequestError
 	switch {
 	case errors.As(err, &request):
 		return refusal(request.Code, request.Message)
-	case ctx.Err() != nil:
-		return &smithy.CanceledError{Err: err}
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
 	}
 	return err
 }
