@@ -134,7 +134,6 @@ var origins = []string{"recorded against the service", "from the service's API m
 type session struct {
 	*testing.T
 	*world
-	at    string // file and line
 	token string // the last NextToken
 	lines []string
 }

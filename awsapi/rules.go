@@ -334,8 +334,11 @@ func (s *Server) setState(in *ruleInput, state string) (any, error) {
 		return nil, err
 	}
 	set := r.bus.EnableRule
-	if state == disabled {
+	switch {
+	case state == disabled:
 		set = r.bus.DisableRule
+	case r.schedule != "" && s.closed:
+		return nil, errClosed
 	}
 	if err := set(in.Name); err != nil {
 		return nil, notFound("Rule %s does not exist on EventBus %s.", in.Name, r.bus.Name())

@@ -12,11 +12,9 @@ import (
 // Options are what [Handler] is called with. The zero value of each field is its default.
 type Options struct {
 	// Resolve returns what a target's ARN stands for, or why it stands for nothing; a nil
-	// Handler with a nil error is that it is not known. It is asked for ARNs that do not
-	// resolve by themselves; the package's documentation says which do. If what it returns
-	// is a [footbridge.DLQ], too, the ARN may be that of a dead-letter queue. It may be
-	// called by any number of goroutines, and must not call the server. Nil: nothing else
-	// resolves.
+	// Handler without an error is that it is not known. It is asked for ARNs that do not
+	// resolve by themselves. A Handler that is a [footbridge.DLQ], too, may be a dead-letter
+	// queue. It may be called by any number of goroutines. Nil: nothing else resolves.
 	Resolve func(arn string) (footbridge.Handler, error)
 
 	// Credentials are secret access keys by the access key IDs that name them. If there are
