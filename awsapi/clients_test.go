@@ -145,9 +145,15 @@ func terraformPlugins(t *testing.T) string {
 	return ""
 }
 
+// raceEnabled is whether the race detector is on.
+var raceEnabled bool
+
 // Terraform applies a configuration, finds no differences then, and destroys what it made.
 func TestTerraform(t *testing.T) {
 	needs(t, "terraform")
+	if raceEnabled {
+		t.Skip("skipped: Terraform takes half a minute, and runs without the race detector, for which there is TestLoad")
+	}
 	plugins := terraformPlugins(t)
 	e := newEndpoint(t)
 	dir := t.TempDir()

@@ -136,6 +136,25 @@ func TestSecondService(t *testing.T) {
 	}
 }
 
+// A request may have just under a mebibyte of events, whatever that takes in JSON.
+func TestRequestSize(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	put := func(size int) (int, string) {
+		detail := `{"a":"` + strings.Repeat(" ", size-len(`sd{"a":""}`)) + `"}`
+		text, err := json.Marshal(detail)
+		require.NoError(t, err)
+		escaped := strings.ReplaceAll(string(text), " ", `\u0020`) // the longest there is
+		return w.ask("PutEvents", `{"Entries":[{"Source":"s","DetailType":"d","Detail":`+escaped+`}]}`)
+	}
+	status, answer := put(footbridge.MaxRequestSize - 1)
+	assert.Equal(t, http.StatusOK, status, answer)
+	assert.Contains(t, answer, `"FailedEntryCount":0`)
+	status, answer = put(footbridge.MaxRequestSize)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Equal(t, "ValidationException Total size of the entries in the request is over the limit.", faultIn(t, []byte(answer)))
+}
+
 // A panic in an operation is an answer and a line of the log, and not the end; what is of
 // ours is told apart by the status.
 func TestFailuresOfOurs(t *testing.T) {

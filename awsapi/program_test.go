@@ -98,6 +98,64 @@ func TestTargetsOfTheProgram(t *testing.T) {
 	assert.Empty(t, bus.Rules())
 }
 
+// An input that the program has given is listed as a request would ask for it.
+func TestInputsOfTheProgram(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	f := func(id string, in footbridge.Input) footbridge.Target {
+		return footbridge.Target{ID: id, Handler: function{id, w}, Input: in}
+	}
+	require.NoError(t, w.hub.Default().PutRule(footbridge.Rule{Name: "r", Pattern: shop, Targets: []footbridge.Target{
+		f("b", footbridge.Input{Constant: []byte(`{"a":1}`)}),
+		f("a", footbridge.Input{Transformer: footbridge.InputTransformer{InputPathsMap: map[string]string{"id": "$.id"}, InputTemplate: `"<id>"`}}),
+	}}))
+	assert.Equal(t, `{"Targets":[{"Id":"a","Arn":"`+eu+`target/r/a","InputTransformer":{"InputPathsMap":{"id":"$.id"},"InputTemplate":"\"<id>\""}},`+
+		`{"Id":"b","Arn":"`+eu+`target/r/b","Input":"{\"a\":1}"}]}`, w.ok(t, "ListTargetsByRule", `{"Rule":"r"}`))
+}
+
+// someQueues are queues of which there are "q", "dead" and "q.fifo".
+type someQueues struct{ *world }
+
+const queueARNs = "arn:aws:sqs:eu-west-1:123456789012:"
+
+func (q someQueues) handler(arn, group string) (footbridge.Handler, error) {
+	switch arn {
+	case queueARNs + "q", queueARNs + "q.fifo":
+		return function{"queue " + arn[len(queueARNs):] + " " + group, q.world}, nil
+	case queueARNs + "refused":
+		return nil, invalid("refused")
+	}
+	return nil, nil
+}
+
+func (q someQueues) dlq(arn string) (footbridge.DLQ, error) {
+	if arn == queueARNs+"dead" {
+		return deadLetters{function{"queue dead", q.world}}, nil
+	}
+	return nil, nil
+}
+
+// Queues are targets, with their message groups, and dead-letter queues.
+func TestQueues(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	w.queues = someQueues{w}
+	w.ok(t, "PutRule", `{"Name":"r","EventPattern":"{\"source\":[\"shop\"]}"}`)
+	put := func(id, arn, more string) string {
+		return fmt.Sprintf(`{"Rule":"r","Targets":[{"Id":%q,"Arn":%q%s}]}`, id, queueARNs+arn, more)
+	}
+	all := `,"SqsParameters":{"MessageGroupId":"g"},"InputPath":"$.detail"`
+	w.ok(t, "PutTargets", put("a", "q", `,"InputPath":"$.detail"`))
+	w.ok(t, "PutTargets", put("b", "q.fifo", all))
+	assert.Contains(t, w.ok(t, "PutTargets", put("c", "none", "")), `"ErrorCode":"ResourceNotFoundException"`)
+	assert.Contains(t, w.ok(t, "PutTargets", put("c", "refused", "")), `"ErrorMessage":"refused"`)
+	w.ok(t, "PutTargets", `{"Rule":"r","Targets":[{"Id":"d","Arn":"`+functions+`broken","InputPath":"$.detail","RetryPolicy":{"MaximumRetryAttempts":0},"DeadLetterConfig":{"Arn":"`+queueARNs+`dead"}}]}`)
+	assert.Contains(t, w.ok(t, "ListTargetsByRule", `{"Rule":"r"}`), `"Id":"b","Arn":"`+queueARNs+`q.fifo","InputPath":"$.detail","SqsParameters":{"MessageGroupId":"g"}`)
+	w.publish(t)
+	assert.Equal(t, []string{`broken {"id":1}`, `queue dead ` + functions + `broken ERROR_FROM_TARGET retries 0 MaximumRetryAttempts`,
+		`queue q  {"id":1}`, `queue q.fifo g {"id":1}`}, w.take())
+}
+
 // A rule that the program has replaced or removed is another: what requests have said of
 // the one before is forgotten.
 func TestRulesThatTheProgramReplaces(t *testing.T) {

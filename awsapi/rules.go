@@ -20,10 +20,10 @@ const (
 // A ruleState is what requests have said of a rule and the bus does not keep. The bus has
 // the rule itself: the program, too, may put, change and remove it.
 type ruleState struct {
-	pattern  *footbridge.Pattern // what the bus had when this was said: with another the rule is another
-	text     string              // of the pattern that was asked for; "": none
-	schedule string              // expression; "": none
-	stop     context.CancelFunc  // of the schedule, if it runs
+	pattern  *footbridge.Pattern  // what the bus had when this was said: with another the rule is another
+	text     string               // of the pattern that was asked for; "": none
+	schedule *schedule.Expression // nil: none
+	stop     context.CancelFunc   // of the schedule, if it runs
 	state    string
 	roleARN  string
 	tags     map[string]string
@@ -125,15 +125,17 @@ func (s *Server) putRule(_ context.Context, in *putRuleInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pattern, err := s.patternOf(in, b)
-	if err != nil {
+	expression, pattern, err := s.patternOf(in, b)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if s.managedLocked(b.Bus, in.Name) {
+	case s.managedLocked(b.Bus, in.Name):
 		return nil, managed(in.Name)
+	case expression != nil && s.closed:
+		return nil, errClosed
 	}
 	n := footbridge.Rule{Name: in.Name, Description: in.Description, Pattern: pattern, Disabled: in.State == disabled}
-	state := &ruleState{pattern: pattern, text: in.EventPattern, schedule: in.ScheduleExpression, state: in.State,
+	state := &ruleState{pattern: pattern, text: in.EventPattern, schedule: expression, state: in.State,
 		roleARN: in.RoleArn, tags: tags, targets: make(map[string]target)}
 	old, ok := b.ruleOnLocked(in.Name)
 	if ok {
@@ -149,48 +151,45 @@ func (s *Server) putRule(_ context.Context, in *putRuleInput) (any, error) {
 	return map[string]string{"RuleArn": b.RuleARN(in.Name)}, nil
 }
 
-// patternOf returns the pattern of the rule that in asks for, which matches the events of
-// its schedule, if it has one, too.
-func (s *Server) patternOf(in *putRuleInput, b *busState) (*footbridge.Pattern, error) {
+// patternOf returns the schedule and the pattern of the rule that in asks for. Either may be
+// asked for; the pattern matches the events of the schedule, too.
+func (s *Server) patternOf(in *putRuleInput, b *busState) (*schedule.Expression, *footbridge.Pattern, error) {
 	if in.EventPattern == "" && in.ScheduleExpression == "" {
-		return nil, invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+		return nil, nil, invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
 	}
+	text := in.EventPattern
 	if in.ScheduleExpression == "" {
-		return footbridge.Compile(in.EventPattern)
+		pattern, err := footbridge.Compile(text)
+		return nil, pattern, err
 	}
 	if b.Name() != footbridge.DefaultName {
-		return nil, invalid("ScheduleExpression is supported only on the default event bus.")
+		return nil, nil, invalid("ScheduleExpression is supported only on the default event bus.")
 	}
-	if s.closed {
-		return nil, errClosed
-	}
-	if _, err := schedule.Parse(in.ScheduleExpression); err != nil {
-		return nil, invalid("%s", strings.TrimPrefix(err.Error(), "schedule: "))
+	expression, err := schedule.Parse(in.ScheduleExpression)
+	if err != nil {
+		return nil, nil, invalid("%s", strings.TrimPrefix(err.Error(), "schedule: "))
 	}
 	scheduled := fmt.Sprintf(`{"source":["aws.events"],"detail-type":["Scheduled Event"],"resources":[%q]}`, b.RuleARN(in.Name))
-	if in.EventPattern == "" {
-		return footbridge.Compile(scheduled)
+	if text == "" {
+		text = scheduled
+	} else if _, err := footbridge.Compile(text); err != nil { // by itself, for its offsets
+		return nil, nil, err
+	} else {
+		text = `{"$or":[` + text + `,` + scheduled + `]}`
 	}
-	if _, err := footbridge.Compile(in.EventPattern); err != nil { // with its own offsets
-		return nil, err
-	}
-	return footbridge.Compile(`{"$or":[` + in.EventPattern + `,` + scheduled + `]}`)
+	pattern, err := footbridge.Compile(text)
+	return expression, pattern, err
 }
 
 // scheduleLocked lets r's schedule run if it has one and is enabled.
 func (s *Server) scheduleLocked(r *rule) {
 	r.end()
-	if r.schedule == "" || r.Disabled || s.closed {
+	if r.schedule == nil || r.Disabled || s.closed {
 		return
 	}
-	expression, err := schedule.Parse(r.schedule)
-	if err != nil { // which putRule has excluded
-		s.log.Error("awsapi: schedule", "rule", r.Name, "error", err)
-		return
-	}
-	of := scheduledRule{r.bus.Bus, r.Name, r.pattern}
+	of, rules := scheduledRule{r.bus.Bus, r.Name, r.pattern}, []schedule.Rule{{Name: r.Name, Expression: r.schedule}}
 	r.stop = s.startLocked(func(ctx context.Context) {
-		err := schedule.Run(ctx, of, []schedule.Rule{{Name: of.name, Expression: expression}}, &schedule.Options{Logger: s.log})
+		err := schedule.Run(ctx, of, rules, &schedule.Options{Logger: s.log})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, footbridge.ErrClosed) {
 			s.log.Error("awsapi: schedule", "rule", of.name, "error", err)
 		}
@@ -237,8 +236,11 @@ type ruleOutput struct {
 const managedBy = "prod.vhs.events.aws.internal"
 
 func (s *Server) outputLocked(r rule) ruleOutput {
-	o := ruleOutput{Name: r.Name, Arn: r.bus.RuleARN(r.Name), EventPattern: r.text, ScheduleExpression: r.schedule, State: r.state,
+	o := ruleOutput{Name: r.Name, Arn: r.bus.RuleARN(r.Name), EventPattern: r.text, State: r.state,
 		Description: r.Description, RoleArn: r.roleARN, EventBusName: r.bus.Name()}
+	if r.schedule != nil {
+		o.ScheduleExpression = r.schedule.String()
+	}
 	if r.Disabled {
 		o.State = disabled
 	} else if r.state != enabledWithCloudTrail {
@@ -337,7 +339,7 @@ func (s *Server) setState(in *ruleInput, state string) (any, error) {
 	switch {
 	case state == disabled:
 		set = r.bus.DisableRule
-	case r.schedule != "" && s.closed:
+	case r.schedule != nil && s.closed:
 		return nil, errClosed
 	}
 	if err := set(in.Name); err != nil {

@@ -1,0 +1,5 @@
+//go:build race
+
+package awsapi
+
+func init() { raceEnabled = true }
