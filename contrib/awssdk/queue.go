@@ -56,20 +56,20 @@ func queueTarget(id string, client QueueClient, url string, group func(footbridg
 	if client == nil {
 		return footbridge.Target{ID: id} // which PutRule refuses
 	}
-	q := &queue{client: client, url: url, group: group}
+	q := &sqsQueue{client: client, url: url, group: group}
 	q.batch = batcher[types.SendMessageBatchRequestEntry]{maxSize: maxMessages, send: q.send}
 	return footbridge.Target{ID: id, Handler: q, Concurrency: DefaultConcurrency}
 }
 
-// A queue is the handler of a queue of SQS.
-type queue struct {
+// An sqsQueue is the handler of a queue of SQS.
+type sqsQueue struct {
 	client QueueClient
 	url    string
 	group  func(footbridge.Event) string // nil: the queue has no order
 	batch  batcher[types.SendMessageBatchRequestEntry]
 }
 
-func (q *queue) Handle(ctx context.Context, d footbridge.Delivery) error {
+func (q *sqsQueue) Handle(ctx context.Context, d footbridge.Delivery) error {
 	body, err := d.Payload()
 	if err != nil {
 		return footbridge.Permanent(fmt.Errorf("awssdk: queue %s: %w", q.url, err))
@@ -99,7 +99,7 @@ func deduplicationID(d footbridge.Delivery) string {
 }
 
 // send implements batcher.send. An entry's Id is its place in the request.
-func (q *queue) send(ctx context.Context, entries []types.SendMessageBatchRequestEntry) ([]error, error) {
+func (q *sqsQueue) send(ctx context.Context, entries []types.SendMessageBatchRequestEntry) ([]error, error) {
 	results := make([]error, len(entries))
 	unanswered := make(map[string]int, len(entries))
 	for i := range entries {
