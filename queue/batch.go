@@ -30,67 +30,70 @@ type BatchResult struct {
 // was sent: then the batch itself is wrong, or one for a FIFO queue has an entry without
 // Group, or without the DedupID that it needs.
 func (q *Queue) SendBatch(entries []SendEntry) ([]BatchResult, error) {
-	total := 0
-	for _, e := range entries {
+	ids, total := make([]string, len(entries)), 0
+	for i, e := range entries {
+		ids[i] = e.ID
 		total += size(e.Message.Body, e.Message.Attributes)
 	}
-	if total > MaxMessageSize && len(entries) <= MaxBatch {
-		return nil, q.refuse(CodeBatchRequestTooLong, "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxMessageSize, total)
-	}
-	check := func(e SendEntry) error {
-		switch {
-		case q.fifo && e.Message.Group == "":
-			return q.refuse(CodeInvalidParameterValue, "The request must contain the parameter MessageGroupId.")
-		case q.fifo && e.Message.DedupID == "" && !q.settings.ContentBasedDedup:
-			return q.refuse(CodeInvalidParameterValue, reasonNoDedupID)
+	check := func() error {
+		if total > MaxMessageSize {
+			return q.refuse(CodeBatchRequestTooLong, "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxMessageSize, total)
+		}
+		for _, e := range entries {
+			switch {
+			case q.fifo && e.Message.Group == "":
+				return q.refuse(CodeInvalidParameterValue, "The request must contain the parameter MessageGroupId.")
+			case q.fifo && e.Message.DedupID == "" && !q.settings.ContentBasedDedup:
+				return q.refuse(CodeInvalidParameterValue, reasonNoDedupID)
+			}
 		}
 		return nil
 	}
-	return runBatch(q, entries, func(e SendEntry) string { return e.ID }, check, func(e SendEntry, now time.Time) (Sent, error) {
-		return q.send(e.Message, now)
-	})
+	return q.batch(ids, check, func(i int, now time.Time) (Sent, error) { return q.send(entries[i].Message, now) })
 }
 
 // DeleteBatch deletes up to ten messages. If the error is not nil the batch itself is wrong,
 // and nothing was deleted.
 func (q *Queue) DeleteBatch(entries []ReceiptEntry) ([]BatchResult, error) {
-	return runBatch(q, entries, func(e ReceiptEntry) string { return e.ID }, nil, func(e ReceiptEntry, _ time.Time) (Sent, error) {
-		return Sent{}, q.delete(e.Receipt)
+	return q.batch(receiptIDs(entries), nil, func(i int, _ time.Time) (Sent, error) {
+		return Sent{}, q.delete(entries[i].Receipt)
 	})
 }
 
 // ChangeVisibilityBatch changes how long up to ten messages are hidden. If the error is not
 // nil the batch itself is wrong, and nothing was changed.
 func (q *Queue) ChangeVisibilityBatch(entries []ReceiptEntry) ([]BatchResult, error) {
-	return runBatch(q, entries, func(e ReceiptEntry) string { return e.ID }, nil, func(e ReceiptEntry, now time.Time) (Sent, error) {
-		return Sent{}, q.changeVisibility(e.Receipt, e.Visibility, now)
+	return q.batch(receiptIDs(entries), nil, func(i int, now time.Time) (Sent, error) {
+		return Sent{}, q.changeVisibility(entries[i].Receipt, entries[i].Visibility, now)
 	})
 }
 
-// runBatch does each entry, if the batch as a whole, and by check all its entries, may be done.
-func runBatch[E any](q *Queue, entries []E, id func(E) string, check func(E) error, do func(E, time.Time) (Sent, error)) ([]BatchResult, error) {
+func receiptIDs(entries []ReceiptEntry) []string {
 	ids := make([]string, len(entries))
 	for i, e := range entries {
-		ids[i] = id(e)
+		ids[i] = e.ID
 	}
+	return ids
+}
+
+// batch does the entries of these IDs, if they, and check, which may be nil, allow it.
+func (q *Queue) batch(ids []string, check func() error, do func(i int, now time.Time) (Sent, error)) ([]BatchResult, error) {
 	q.service.mu.Lock()
 	defer q.service.mu.Unlock()
 	now, err := q.enter()
+	if err == nil {
+		err = q.checkBatch(ids)
+	}
+	if err == nil && check != nil {
+		err = check()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := q.checkBatch(ids); err != nil {
-		return nil, err
-	}
-	for i := 0; check != nil && i < len(entries); i++ {
-		if err := check(entries[i]); err != nil {
-			return nil, err
-		}
-	}
-	results := make([]BatchResult, len(entries))
-	for i, e := range entries {
-		results[i].ID = ids[i]
-		results[i].Sent, results[i].Err = do(e, now)
+	results := make([]BatchResult, len(ids))
+	for i, id := range ids {
+		results[i].ID = id
+		results[i].Sent, results[i].Err = do(i, now)
 	}
 	q.service.settle(q, now)
 	return results, nil

@@ -18,9 +18,9 @@
 //
 // Each names, in parentheses, the tests that hold it.
 //
-// A message is received again when its visibility timeout ends before it is deleted, moved to
-// the dead-letter queue when it was received too often, and gone at the end of its retention:
-// each at that very moment. (TestScripts, TestSimulation)
+// A message may be received again from the very moment on at which its visibility timeout
+// ends, goes to the dead-letter queue when it would be received once too often, and is gone at
+// the end of its retention. (TestScripts, TestSimulation)
 //
 // Order: a standard queue gives out what became ready first; the cloud's may do otherwise. A
 // FIFO queue gives out each group's messages as they were sent, and locks the group while one is
@@ -29,7 +29,7 @@
 //
 // Waiting is exact: who waits gets a message the moment it is ready, in the order in which they
 // came, and what goes to somebody who has just left is not lost. (TestScripts, TestSimulation,
-// TestWaitersThatLeave)
+// TestWaitersThatLeave, TestWaitersThatLeaveAsAMessageComes)
 //
 // Idle costs nothing: a queue has no goroutine, and a timer only while somebody waits for a
 // moment that is due. What was deleted or has expired is not kept; expiry, and the end of the
@@ -39,7 +39,8 @@
 // Nothing vanishes in silence: what a queue does not take is an error; what expires is counted,
 // and what a bus cannot send is a dead letter. (TestScripts, TestTargetRefused)
 //
-// Bad input gets a clear error, in the service's words where they are known. (TestScripts)
+// Bad input gets a clear error, in the service's words where they are known. (TestScripts,
+// TestBatches)
 //
 // Time is package time: it runs under testing/synctest.
 //

@@ -99,6 +99,7 @@ const maxAttributes = 10
 var (
 	attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 	attributeType = regexp.MustCompile(`^(String|Number|Binary)(\..+)?$`)
+	number        = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$`)
 	reservedName  = regexp.MustCompile(`(?i)^(aws|amazon)\.`)
 )
 
@@ -130,10 +131,8 @@ func (a Attribute) fault(name string) string {
 		return "must contain a non-empty value of type '" + kind + "'"
 	case kind == "String" && !isText(a.String):
 		return "must contain only " + textCharacters
-	case kind == "Number":
-		if _, err := strconv.ParseFloat(a.String, 64); err != nil {
-			return "must contain a number"
-		}
+	case kind == "Number" && !number.MatchString(a.String):
+		return "must contain a number"
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -189,17 +190,20 @@ func TestInFlightIsBounded(t *testing.T) {
 }
 
 func TestIdleQueueHasNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // in which a goroutine, or a timer's, would be a deadlock
+	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t, "q", queue.Settings{})
 		before := runtime.NumGoroutine()
 		send(t, q, queue.Outgoing{Body: "a", Delay: time.Minute})
 		send(t, q, queue.Outgoing{Body: "b"})
 		receive(t, q, queue.ReceiveOptions{})
-		receive(t, q, queue.ReceiveOptions{Wait: time.Second}) // needs a timer, for as long
-		assert.Equal(t, before, runtime.NumGoroutine())
-		began := time.Now()
+		assert.False(t, q.HasTimer(), "though two moments are due")
+		go func() { _, _ = q.Receive(t.Context(), queue.ReceiveOptions{Wait: time.Second}) }()
 		synctest.Wait()
-		assert.Equal(t, began, time.Now())
+		assert.True(t, q.HasTimer(), "somebody waits for them")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.False(t, q.HasTimer())
+		assert.Equal(t, before, runtime.NumGoroutine())
 	})
 }
 
@@ -304,6 +308,60 @@ func TestQueues(t *testing.T) {
 	assert.Equal(t, queue.Settings{VisibilityTimeout: 30 * time.Second, Retention: 4 * 24 * time.Hour, MaxMessageSize: 1 << 20}, q.Settings())
 	_, err = service.Queue("c")
 	require.ErrorContains(t, err, "queue: c: QueueDoesNotExist")
+}
+
+func TestBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, "q", queue.Settings{})
+		code := func(err error) string {
+			var e *queue.Error
+			if err != nil {
+				require.ErrorAs(t, err, &e)
+				return e.Code
+			}
+			return ""
+		}
+		sendEntry := func(id, body string) queue.SendEntry {
+			return queue.SendEntry{ID: id, Message: queue.Outgoing{Body: body}}
+		}
+		half := strings.Repeat("x", queue.MaxMessageSize/2)
+		for want, entries := range map[string][]queue.SendEntry{
+			queue.CodeEmptyBatchRequest:      nil,
+			queue.CodeTooManyEntries:         make([]queue.SendEntry, 11),
+			queue.CodeBatchEntryIDsNotUnique: {sendEntry("a", "x"), sendEntry("a", "x")},
+			queue.CodeInvalidBatchEntryID:    {sendEntry("a", "x"), sendEntry("a b", "x")},
+			queue.CodeBatchRequestTooLong:    {sendEntry("a", half), sendEntry("b", half+"x")},
+		} {
+			_, err := q.SendBatch(entries)
+			assert.Equal(t, want, code(err))
+		}
+		assert.Zero(t, q.Stats().Ready)
+
+		sent, err := q.SendBatch([]queue.SendEntry{sendEntry("a", half), sendEntry("b", ""), sendEntry("c", half)})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"a", "b", "c"}, []string{sent[0].ID, sent[1].ID, sent[2].ID})
+		assert.Equal(t, queue.CodeMissingParameter, code(sent[1].Err))
+		got := receive(t, q, queue.ReceiveOptions{Max: 10})
+		assert.Equal(t, []string{sent[0].Sent.ID, sent[2].Sent.ID}, []string{got[0].ID, got[1].ID})
+
+		changed, err := q.ChangeVisibilityBatch([]queue.ReceiptEntry{{ID: "a", Receipt: got[0].Receipt, Visibility: time.Minute}, {ID: "b", Receipt: "none"}})
+		require.NoError(t, err)
+		assert.NoError(t, changed[0].Err)
+		assert.Equal(t, queue.CodeReceiptHandleIsInvalid, code(changed[1].Err))
+		time.Sleep(30 * time.Second)
+		assert.Equal(t, 1, q.Stats().InFlight)
+		deleted, err := q.DeleteBatch([]queue.ReceiptEntry{{ID: "a", Receipt: got[0].Receipt}, {ID: "b", Receipt: "none"}})
+		require.NoError(t, err)
+		assert.NoError(t, deleted[0].Err)
+		assert.Equal(t, queue.CodeReceiptHandleIsInvalid, code(deleted[1].Err))
+		assert.Zero(t, q.Stats().InFlight)
+
+		fifo := newQueue(t, "q.fifo", queue.Settings{})
+		_, err = fifo.SendBatch([]queue.SendEntry{sendEntry("a", "x")})
+		assert.ErrorContains(t, err, "MessageGroupId")
+		_, err = fifo.SendBatch([]queue.SendEntry{{ID: "a", Message: queue.Outgoing{Body: "x", Group: "g"}}})
+		assert.ErrorContains(t, err, "MessageDeduplicationId")
+	})
 }
 
 // FuzzReceipt has handles that nobody gave out.
