@@ -1,8 +1,11 @@
 package awssdk
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +22,7 @@ import (
 
 	"github.com/footbridge-go/footbridge"
 	"github.com/footbridge-go/footbridge/awsapi"
+	"github.com/footbridge-go/footbridge/queue"
 )
 
 // The tests of this file and of those named wire... let the SDK's own clients talk to package
@@ -50,11 +54,15 @@ type wire struct {
 // newWire starts a server. dial is nil for one at a port of loopback, or a pipe's.
 func newWire(t *testing.T, opts awsapi.Options, l net.Listener, dial func(context.Context, string, string) (net.Conn, error)) *wire {
 	w := &wire{hub: footbridge.NewHub(&footbridge.Options{Account: account, Region: region}), received: make(chan footbridge.Delivery, 100)}
+	opts.Queues = &queue.Service{Account: account, Region: region}
 	opts.Resolve = func(arn string) (footbridge.Handler, error) {
 		if !strings.Contains(arn, ":function:") {
 			return nil, nil
 		}
 		return footbridge.HandlerFunc(func(_ context.Context, d footbridge.Delivery) error {
+			if strings.HasSuffix(arn, ":broken") {
+				return errors.New("it is broken")
+			}
 			w.received <- d
 			return nil
 		}), nil
@@ -71,7 +79,7 @@ func newWire(t *testing.T, opts awsapi.Options, l net.Listener, dial func(contex
 		return aws.Credentials{AccessKeyID: "key", SecretAccessKey: secret}, nil
 	})
 	config := aws.Config{Region: region, BaseEndpoint: aws.String("http://" + server.Listener.Addr().String()), Credentials: credentials,
-		HTTPClient: &http.Client{Transport: transport}, Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
+		HTTPClient: wholeBodies{&http.Client{Transport: transport}}, Retryer: func() aws.Retryer { return aws.NopRetryer{} }}
 	w.events, w.queues = eventbridge.NewFromConfig(config), sqs.NewFromConfig(config)
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -80,6 +88,23 @@ func newWire(t *testing.T, opts awsapi.Options, l net.Listener, dial func(contex
 		assert.NoError(t, w.hub.Close(context.Background()))
 	})
 	return w
+}
+
+// wholeBodies is a client that has read a request's body before it sends it. The SDK closes the
+// body when it has the answer; a transport that has just sent the last byte, and looks whether
+// there is another, then takes the connection for broken, and the answer is lost. Over a pipe
+// that happens often, since sending ends when the server has read.
+type wholeBodies struct{ *http.Client }
+
+func (c wholeBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return c.Client.Do(r)
 }
 
 // serve notes the operations that succeed.
