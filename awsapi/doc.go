@@ -45,6 +45,22 @@
 // two a target has the bus's. RoleArn, and parameters of targets that are none here, are
 // kept and listed, and do nothing.
 //
+// # Queues
+//
+// SQS's protocol (AWS JSON 1.0) is answered, too, for the queues of [Options].Queues, which
+// are those of package queue:
+//
+//	CreateQueue GetQueueUrl ListQueues GetQueueAttributes SetQueueAttributes PurgeQueue DeleteQueue
+//	TagQueue UntagQueue ListQueueTags
+//	SendMessage SendMessageBatch ReceiveMessage DeleteMessage DeleteMessageBatch
+//	ChangeMessageVisibility ChangeMessageVisibilityBatch
+//
+// The URL of a queue has the host that the request was sent to; any is understood. Policies,
+// encryption and RedriveAllowPolicy are kept and described, and do nothing; so does
+// ReceiveRequestAttemptId. A target's queue is the one of that name when an event is sent;
+// if there is none then, the event is a dead letter at once. (TestSQSAnswers, TestSQSWaiting,
+// TestSQSOfTheProgram, TestSQSCLI, TestSQSBoto3, TestSQSTerraform)
+//
 // # What goes on between requests
 //
 // A rule with a ScheduleExpression publishes on the default bus, as package schedule does,

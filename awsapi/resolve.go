@@ -40,7 +40,7 @@ func (s *Server) targetOf(t *target) (made footbridge.Target, err error) {
 		return footbridge.Forward(t.Id, b), err
 	case kind == "target":
 		return s.goTargetOf(t.Arn, name)
-	case isQueue(t.Arn) && s.queues != nil:
+	case isQueue(t.Arn):
 		group := ""
 		if t.SqsParameters != nil {
 			group = t.SqsParameters.MessageGroupId
@@ -88,10 +88,8 @@ func (s *Server) ask(arn string) (footbridge.Handler, error) {
 // dlqOf returns the dead-letter queue of an ARN: a queue, or a handler of Options.Resolve
 // that is one.
 func (s *Server) dlqOf(arn string) (footbridge.DLQ, error) {
-	if s.queues != nil {
-		if dlq, err := s.queues.dlq(arn); dlq != nil || err != nil {
-			return dlq, err
-		}
+	if dlq, err := s.queues.dlq(arn); dlq != nil || err != nil {
+		return dlq, err
 	}
 	h, err := s.ask(arn)
 	if err != nil {

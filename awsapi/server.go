@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/queue"
 )
 
 // Options are what [Handler] is called with. The zero value of each field is its default.
@@ -16,6 +17,10 @@ type Options struct {
 	// resolve by themselves. A Handler that is a [footbridge.DLQ], too, may be a dead-letter
 	// queue. It may be called by any number of goroutines. Nil: nothing else resolves.
 	Resolve func(arn string) (footbridge.Handler, error)
+
+	// Queues are those that requests for SQS are about, and that targets and dead-letter
+	// queues may be. Nil: a service of the server's own, with the hub's account and region.
+	Queues *queue.Service
 
 	// Credentials are secret access keys by the access key IDs that name them. If there are
 	// any, requests must be signed with one of them (Signature Version 4, in the header
@@ -41,7 +46,7 @@ type Server struct {
 	options  Options
 	log      *slog.Logger
 	services []service
-	queues   queues // nil: there are none
+	queues   queues
 
 	background context.Context // of what goes on between requests; ends by Close
 	end        context.CancelFunc
@@ -75,7 +80,9 @@ func Handler(hub *footbridge.Hub, opts *Options) *Server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.background, s.end = context.WithCancel(context.Background())
-	s.services = []service{s.events()}
+	sqs := newSQS(s.options.Queues, hub, s.background)
+	s.queues = sqs
+	s.services = []service{s.events(), sqs.service()}
 	return s
 }
 
