@@ -154,3 +154,38 @@ func TestBusExplainIsWhatPublishDoes(t *testing.T) {
 		assert.ElementsMatch(t, want, got)
 	}
 }
+
+// With Strict, what Publish refuses is said to be refused, in its words; what the rules make
+// of an event that is well-formed is told all the same.
+func TestBusExplainStrict(t *testing.T) {
+	bus := New(&Options{Strict: true})
+	nothing := Func("f", func(context.Context, Event) error { return nil })
+	broken := nothing
+	broken.ID, broken.Input = "broken", Input{Transformer: InputTransformer{InputPathsMap: map[string]string{"a": "$.detail.a"}, InputTemplate: `{"a": "x<a>"}`}}
+	require.NoError(t, bus.PutRule(Rule{Name: "all", Pattern: MustCompile(`{"source":["shop"]}`), Targets: []Target{nothing}}))
+	require.NoError(t, bus.PutRule(Rule{Name: "made", Pattern: MustCompile(`{"source":["bank"]}`), Targets: []Target{broken}}))
+	for _, c := range []struct {
+		name  string
+		event Event
+		text  string // how the explanation begins, behind the error
+		rules int
+	}{
+		{"taken", Event{Source: "shop", DetailType: "t", Detail: []byte(`{}`)}, "1 of 2 rules match\n  match     all -> f\n", 2},
+		{"unmatched", Event{Source: "Shop", DetailType: "t", Detail: []byte(`{}`)}, "0 of 2 rules match\n  no match  all: 0 of 1 fields hold\n", 2},
+		{"replayed", Event{Source: "post", DetailType: "t", Detail: []byte(`{}`), ReplayName: "r"}, "0 of 2 rules match\n", 2},
+		{"input", Event{Source: "bank", DetailType: "t", Detail: []byte(`{"a":"\""}`)}, "1 of 2 rules match\n  match     made -> broken\n", 2},
+		{"too long", Event{Source: "shop", DetailType: strings.Repeat("t", 129), Detail: []byte(`{}`)}, "", 0},
+		{"malformed", Event{Source: "shop", DetailType: "t", Detail: []byte(`{`)}, "", 0},
+	} {
+		x := bus.Explain(c.event)
+		want := ""
+		if _, err := bus.Publish(t.Context(), c.event); err != nil {
+			want = err.Error()
+			c.text = "the event is refused: " + want + "\n" + c.text
+		}
+		assert.Equal(t, want, x.Error, c.name)
+		assert.Len(t, x.Rules, c.rules, c.name)
+		assert.Contains(t, x.String(), c.text, c.name)
+	}
+	assert.Equal(t, int64(2), bus.Stats().Published)
+}
