@@ -140,3 +140,20 @@ func TestExpectRouted(t *testing.T) {
 	ExpectRouted(t, bus, footbridge.Event{Source: "bank", DetailType: "x", Detail: []byte(`{}`)})
 	r.ExpectNone()
 }
+
+// Middleware injects faults into the handlers of rules, and not into what Record records.
+func TestMiddlewareSparesRecorders(t *testing.T) {
+	down := errors.New("down")
+	fail := func(next footbridge.Handler) footbridge.Handler { return FailMatching(all, down, next) }
+	trace := func(next footbridge.Handler) footbridge.Handler { return FailTimes(0, nil, next) }
+	bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, Middleware: []footbridge.Middleware{trace, fail, trace}})
+	recorded, r := Record(t, bus, all), NewRecorder(t, bus)
+	mustPut(t, bus, "orders", all, r.Target("journal"))
+	mustPublish(t, bus, order("1", `{}`))
+	assert.ErrorIs(t, ExpectDeadLetters(t, bus, "orders/journal")[0].Err, down)
+	recorded.Expect(all)
+	r.ExpectNone()
+	bus = New(t, &footbridge.Options{Middleware: []footbridge.Middleware{trace, nil}})
+	_, err := bus.Publish(t.Context(), order("1", `{}`))
+	assert.ErrorContains(t, err, "Middleware", "what footbridge.New refuses")
+}
