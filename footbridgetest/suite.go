@@ -25,7 +25,7 @@ func runSuite(t TB, what string, cases []suiteCase) {
 	t.Helper()
 	for _, c := range cases {
 		if err := contained(func() error { return c.run(t.Context()) }); err != nil {
-			t.Errorf("%s: %s: %v\n    %s", what, c.name, err, c.why)
+			t.Errorf("footbridgetest: %s: %s: %v\n  why: %s", what, c.name, err, c.why)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -166,6 +167,15 @@ func TestSuitesFail(t *testing.T) {
 			require.NotEmpty(t, got)
 			golden(t, "failures/"+name+".txt", got)
 		})
+	}
+}
+
+// One of the letters that TestDLQ sends has all that a letter can have.
+func TestLetterHasEverything(t *testing.T) {
+	for _, v := range []reflect.Value{reflect.ValueOf(letterOf(2)), reflect.ValueOf(letterOf(2).Event)} {
+		for i := range v.NumField() {
+			assert.False(t, v.Field(i).IsZero(), "%s.%s", v.Type(), v.Type().Field(i).Name)
+		}
 	}
 }
 
