@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -188,4 +189,40 @@ func TestBusExplainStrict(t *testing.T) {
 		assert.Contains(t, x.String(), c.text, c.name)
 	}
 	assert.Equal(t, int64(2), bus.Stats().Published)
+}
+
+// The verdict is Match's, and the text is one of lines that a terminal can show.
+func FuzzExplain(f *testing.F) {
+	for _, name := range []string{"testdata/explain/cases.txt", "testdata/match/arrays.txt", "testdata/match/or.txt"} {
+		text, err := os.ReadFile(name)
+		require.NoError(f, err)
+		stanzas, err := stanza.Parse(name, string(text))
+		require.NoError(f, err)
+		for _, s := range stanzas {
+			for _, e := range s.Events {
+				f.Add(s.Pattern, []byte(e.JSON))
+			}
+		}
+	}
+	f.Add(`{"a\n\u202eb":["x\u2028"]}`, []byte(`{"a\n\u202eb":["y\u2028","\u007f"],"c":[]}`))
+	f.Fuzz(func(t *testing.T, pattern string, event []byte) {
+		p, err := Compile(pattern)
+		if err != nil {
+			return
+		}
+		x := p.Explain(event)
+		matched, err := p.Match(event)
+		require.Equal(t, err == nil && matched, x.Matched, "pattern %s, event %s", pattern, event)
+		_, err = json.Marshal(x)
+		require.NoError(t, err)
+		text := x.String()
+		for _, f := range p.Lint() {
+			text += f.String() + "\n"
+		}
+		for line := range strings.Lines(text) {
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsPrint(r) }) || strings.HasSuffix(line, " \n") {
+				t.Errorf("pattern %s, event %s: %q", pattern, event, line)
+			}
+		}
+	})
 }

@@ -3,7 +3,9 @@ package footbridge
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -71,7 +73,7 @@ func (t *explainTable) addBranch(b *BranchExplanation, indent string) {
 }
 
 func (t *explainTable) add(mark, path, wants string) *explainRow {
-	t.rows = append(t.rows, explainRow{cells: [3]string{mark, path, wants}})
+	t.rows = append(t.rows, explainRow{cells: [3]string{mark, printable(path), printable(wants)}})
 	return &t.rows[len(t.rows)-1]
 }
 
@@ -88,9 +90,9 @@ func (t *explainTable) addField(f *FieldExplanation, indent string) {
 		wanted = append(wanted, abridged(v))
 	}
 	row := t.add(mark, indent+f.Path, "wants "+listed(wanted, " or ", 0))
-	row.has = "has " + f.found()
+	row.has = printable("has " + f.found())
 	if f.Message != "" {
-		row.why = "(" + f.Message + ")"
+		row.why = printable("(" + f.Message + ")")
 	}
 }
 
@@ -173,6 +175,22 @@ func (t *explainTable) text(indent string) string {
 			line += part + " "
 		}
 		s.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return s.String()
+}
+
+// printable escapes what would break a line or upset a terminal.
+func printable(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return text
+	}
+	var s strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			s.WriteRune(r)
+		} else {
+			s.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
 	}
 	return s.String()
 }

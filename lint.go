@@ -16,10 +16,11 @@ type Finding struct {
 
 // String returns the finding in one line.
 func (f Finding) String() string {
-	if f.Pointer == "" {
-		return f.Code + ": " + f.Message
+	text := f.Code + ": " + f.Message
+	if f.Pointer != "" {
+		text = f.Pointer + ": " + text
 	}
-	return f.Pointer + ": " + f.Code + ": " + f.Message
+	return printable(text)
 }
 
 // Codes of findings.

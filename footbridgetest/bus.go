@@ -1,8 +1,10 @@
 package footbridgetest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -104,15 +106,22 @@ func (k *books) events() []footbridge.Event {
 	return slices.Clone(k.published)
 }
 
-// observer returns an observer that enters things in the books, and then tells next.
+// observer returns an observer that enters things in the books, logs events that go
+// nowhere, and then tells next.
 func (k *books) observer(next *footbridge.Observer, log *slog.Logger) *footbridge.Observer {
 	var o footbridge.Observer
 	if next != nil {
 		o = *next
 	}
 	o.Published = entering(k, o.Published, func(p footbridge.PublishInfo) { k.published = append(k.published, p.Event) })
-	o.Unmatched = entering(k, o.Unmatched, func(p footbridge.PublishInfo) { log.Info("footbridgetest: no rule matches " + eventText(&p.Event)) })
 	o.DeadLettered = entering(k, o.DeadLettered, func(d footbridge.DeadLetter) { k.letters = append(k.letters, d) })
+	unmatched := o.Unmatched
+	o.Unmatched = func(p footbridge.PublishInfo) {
+		log.Info("footbridgetest: no rule matches " + eventText(&p.Event))
+		if unmatched != nil {
+			unmatched(p)
+		}
+	}
 	o.Lost = entering(k, o.Lost, func(l footbridge.LostInfo) { k.lost = append(k.lost, l) })
 	return &o
 }
@@ -189,7 +198,11 @@ func eventText(e *footbridge.Event) string {
 	if len(id) == uuid {
 		id = id[:enough] + "…" // such as New made; logs have all of it
 	}
+	var compact bytes.Buffer // in one line
 	detail := string(e.Detail)
+	if json.Compact(&compact, e.Detail) == nil {
+		detail = compact.String()
+	}
 	if len(detail) > most {
 		detail = strings.ToValidUTF8(detail[:most], "") + "…"
 	}

@@ -70,7 +70,7 @@ var failures = map[string]func(t *recordingTB){
 	"expect-none": func(t *recordingTB) {
 		bus := New(t, nil)
 		r := Record(t, bus, all)
-		mustPublish(t, bus, order("1", `{"id":"O-1"}`))
+		mustPublish(t, bus, order("1", "{\n  \"id\": \"O-1\"\n}"))
 		r.ExpectNone(`{"detail":{"id":["O-2"]}}`, `{"detail":{"id":["O-1"]}}`)
 		r.ExpectNone()
 	},
