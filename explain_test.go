@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -36,6 +38,7 @@ func TestExplain(t *testing.T) {
 	stanzas, err := stanza.Parse(name, string(text))
 	require.NoError(t, err)
 	var s strings.Builder
+	reasons := make(map[string]bool)
 	for i, c := range stanzas {
 		p := MustCompile(c.Pattern)
 		fmt.Fprintf(&s, "pattern %s\n\n", c.Pattern)
@@ -46,6 +49,7 @@ func TestExplain(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, matched, x.Matched, "%s:%d", name, e.Line)
 			assert.Equal(t, c.Pattern, x.Pattern)
+			addReasons(reasons, &BranchExplanation{Fields: x.Fields, Or: x.Or})
 			fmt.Fprintf(&s, "%s\n%s\n", e.JSON, x)
 			data, err := json.MarshalIndent(x, "", "  ")
 			require.NoError(t, err)
@@ -58,6 +62,22 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	golden(t, "explain/cases.golden", s.String())
+	delete(reasons, "")
+	assert.ElementsMatch(t, []string{
+		ReasonAbsent, ReasonNoValue, ReasonPresent, ReasonWrongType, ReasonCase, ReasonSpace, ReasonNear, ReasonExcluded, ReasonDiffers,
+		ReasonElement, ReasonReplaced,
+	}, slices.Collect(maps.Keys(reasons)), "each reason has a case")
+}
+
+func addReasons(reasons map[string]bool, b *BranchExplanation) {
+	for _, f := range b.Fields {
+		reasons[f.Reason] = true
+	}
+	for _, o := range b.Or {
+		for i := range o.Branches {
+			addReasons(reasons, &o.Branches[i])
+		}
+	}
 }
 
 // What is no JSON object is said to be none. The verdict is still Match's, which may have
@@ -109,15 +129,17 @@ func TestBusExplain(t *testing.T) {
 	put("audit", `{"account":["000000000000"]}`, false)
 	put("cheap", `{"source":["shop"],"detail":{"total":[{"numeric":["<",1000]}]}}`, false, nothing("mail"))
 	put("dear", `{"source":["shop"],"detail-type":["Order placed"],"detail":{"total":[{"numeric":[">=",1000]}]}}`, false, nothing("call"))
+	put("a-far", `{"source":["bank"],"detail":{"x":[1]}}`, false)
+	put("b-near", `{"source":["Shop"],"detail":{"total":["2450"]}}`, false)
 	put("far", `{"source":["bank"],"detail":{"x":[1]}}`, false)
 	put("off", `{"source":["shop"]}`, true)
-	for i := range 4 {
+	for i := range 2 {
 		put(fmt.Sprintf("other-%d", i), `{"source":["bank"],"detail":{"x":[1]},"region":["eu-west-1"]}`, false)
 	}
 	e := Event{ID: "1", Source: "shop", DetailType: "Order Placed", Detail: []byte(`{"total":2450}`)}
 	x := bus.Explain(e)
 	golden(t, "explain/bus.golden", x.String())
-	assert.Equal(t, []string{"all", "audit", "off", "dear", "cheap"}, []string{x.Rules[0].Rule, x.Rules[1].Rule, x.Rules[2].Rule, x.Rules[3].Rule, x.Rules[4].Rule})
+	assert.Equal(t, []string{"all", "audit", "off", "dear", "cheap", "b-near", "a-far"}, ruleNames(x)[:7])
 	assert.True(t, x.Rules[0].Matched())
 	assert.False(t, x.Rules[2].Matched())
 	_, err := json.Marshal(x)
@@ -127,6 +149,13 @@ func TestBusExplain(t *testing.T) {
 	e.Detail = []byte(`{"total":}`)
 	assert.Contains(t, bus.Explain(e).String(), "the event is refused: footbridge: Parameter Detail is not valid. Reason: Detail is malformed")
 	assert.Contains(t, bus.Explain(Event{}).String(), "the event is refused: footbridge: Parameter Source is not valid.")
+}
+
+func ruleNames(x BusExplanation) (names []string) {
+	for _, r := range x.Rules {
+		names = append(names, r.Rule)
+	}
+	return names
 }
 
 // What Explain says of all rules is what Publish does.
