@@ -92,8 +92,8 @@ func TestLintKnowsEnvelopes(t *testing.T) {
 	}
 	for i, one := range fields {
 		check("{"+one+"}", true)
-		for j := range i / 8 { // some of them, each time others
-			check("{"+one+","+fields[8*j+i%8]+"}", false)
+		for j := i % 40; j < i; j += 40 { // some of them, each time others
+			check("{"+one+","+fields[j]+"}", false)
 		}
 	}
 }

@@ -191,7 +191,7 @@ func TestLintFindsWhatNeverMatches(t *testing.T) {
 
 // A $or matches the same without a branch that is said to be covered, whatever is beside it.
 func TestCoveredBranchesDecideNothing(t *testing.T) {
-	branches := smallFields([]string{`"x"`, `"x",1`, `{"exists":true}`, `{"exists":false}`}, 2)
+	branches := smallFields([]string{`"x"`, `"x",1`, `{"exists":false}`}, 2)
 	covered := 0
 	for _, outer := range append([]string{``}, smallFields([]string{`"x"`, `{"exists":false}`}, 1)...) {
 		for i, one := range branches {
@@ -211,7 +211,7 @@ func TestCoveredBranchesDecideNothing(t *testing.T) {
 		}
 	}
 	t.Log(covered)
-	require.Greater(t, covered, 1000)
+	require.Greater(t, covered, 500)
 }
 
 func requireSame(t *testing.T, a, b string) {
