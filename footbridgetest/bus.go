@@ -41,8 +41,8 @@ var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test h
 //   - Without a Logger it logs to the test. Events that match no rule are logged, too.
 //   - Middleware is not around the recorders of [Record], so that what injects faults spares them.
 //   - Without a DLQ it has a [footbridge.MemoryDLQ].
-//   - When the test ends the bus is closed. What waits for a retry then is attempted at
-//     once, as often as its policy allows.
+//   - When the test ends the bus is closed, as soon as it is idle: handlers may publish
+//     until then. What waits for a retry is attempted at once, as often as its policy allows.
 //   - The test fails on dead letters that no [ExpectDeadLetters] has asked for, on lost
 //     deliveries, and on handlers that do not return within five seconds.
 //
@@ -143,7 +143,10 @@ func (k *books) close(t TB, bus *footbridge.Bus) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	closed := make(chan error, 1)
-	go func() { closed <- bus.Close(ctx) }()
+	go func() {
+		_ = bus.Wait(ctx) // since Close refuses what handlers publish
+		closed <- bus.Close(ctx)
+	}()
 	// An attempt that fails waits again: RetryNow is for those that wait at the moment.
 	again := time.NewTicker(closeTick)
 	defer again.Stop()

@@ -49,17 +49,30 @@ func Example_testify() {
 	// Output:
 }
 
-// In a bubble of testing/synctest a day of retries takes no time.
+// In a bubble of testing/synctest a day of retries takes no time: a payment that fails ends
+// in the dead letters, and is redriven when the bank is open.
 func Example_synctest() {
 	t := new(testing.T) // in a test: its own
 	synctest.Test(t, func(t *testing.T) {
-		bus := footbridgetest.New(t, &footbridge.Options{Retry: footbridge.Backoff{NoJitter: true}}) // retries for 24 hours
-		s := &shop{charge: func(string, float64) error { return errors.New("the bank is closed") }}
+		dlq := &footbridge.MemoryDLQ{}
+		bus := footbridgetest.New(t, &footbridge.Options{DLQ: dlq, Retry: footbridge.Backoff{NoJitter: true}}) // retries for 24 hours
+		var bank error = errors.New("the bank is closed")
+		s := &shop{
+			charge: func(string, float64) error { return bank },
+			email:  func(id string) error { fmt.Println("email about", id); return nil },
+		}
 		assert.NoError(t, s.register(bus))
 		start := time.Now()
 		footbridgetest.Publish(t, bus, "shop", "Order Placed", order{"O-1", 12.50})
 		letters := footbridgetest.ExpectDeadLetters(t, bus, "placed/charge")
 		fmt.Println(letters[0].ErrorMessage, "after", time.Since(start).Round(time.Hour))
+
+		bank = nil
+		n, err := dlq.Redrive(t.Context(), bus, nil)
+		fmt.Println("redriven:", n, err)
 	})
-	// Output: charge order O-1: the bank is closed after 24h0m0s
+	// Output:
+	// charge order O-1: the bank is closed after 24h0m0s
+	// redriven: 1 <nil>
+	// email about O-1
 }

@@ -103,6 +103,27 @@ func TestCloseRetriesNow(t *testing.T) {
 	assert.Less(t, time.Since(start), time.Hour)
 }
 
+// What handlers publish behind the end of a test is handled, too.
+func TestCloseWaitsForWhatHandlersPublish(t *testing.T) {
+	delivered := 0
+	failures, _ := run(t, func(t *recordingTB) {
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", `{"source":["shop"]}`, footbridge.Func("charge", func(ctx context.Context, e footbridge.Event) error {
+			<-time.After(time.Second)
+			e.ID, e.Source = "", "bank"
+			_, err := bus.Publish(ctx, e)
+			return err
+		}))
+		mustPut(t, bus, "paid", `{"source":["bank"]}`, footbridge.Func("mail", func(context.Context, footbridge.Event) error {
+			delivered++
+			return nil
+		}))
+		mustPublish(t, bus, order("1", `{}`))
+	})
+	assert.Empty(t, failures)
+	assert.Equal(t, 1, delivered)
+}
+
 // The options' own Logger, DLQ and Observer are used, and told.
 func TestNewKeepsOptions(t *testing.T) {
 	var log bytes.Buffer
