@@ -139,7 +139,11 @@ func deliveryOf(e footbridge.Event) footbridge.Delivery {
 func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 	t.Helper()
 	var attempts []footbridge.Attempt
-	for _, retries := range []int{0, 1, 2, 10, 63, 64, 185, 1 << 30} {
+	for i := range 201 { // a delay that doubles overflows in one of these
+		retries := i
+		if i == 200 {
+			retries = 1 << 30
+		}
 		for _, age := range []time.Duration{0, time.Second, 24 * time.Hour, 1<<63 - 1} {
 			attempts = append(attempts, footbridge.Attempt{EventID: "1", Rule: "rule", Target: "target", Retries: retries, Age: age, Err: errors.New("failed")})
 		}
