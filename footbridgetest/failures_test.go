@@ -146,6 +146,14 @@ var failures = map[string]func(t *recordingTB){
 		ExpectRouted(t, bus, order("1", `{"total":"2450"}`), "orders/journal", "orders/journal", "orders/post", "dear/call", "off/x", "cheap/mail", "dear")
 		ExpectRouted(t, bus, footbridge.Event{})
 	},
+	"expect-routed-strict": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Strict: true})
+		r := NewRecorder(t, bus)
+		mustPut(t, bus, "orders", all, r.Target("journal"))
+		unknown := footbridge.Event{ID: "1", Source: "Shop", DetailType: "Order Placed", Detail: []byte(`{}`)}
+		ExpectRouted(t, bus, unknown)
+		ExpectRouted(t, bus, unknown, "orders/journal")
+	},
 	"gate": func(t *recordingTB) {
 		bus := New(t, nil)
 		gate := &Gate{}
