@@ -138,16 +138,7 @@ func deliveryOf(e footbridge.Event) footbridge.Delivery {
 // pure function that any number of goroutines may call, for early and late attempts alike.
 func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 	t.Helper()
-	var attempts []footbridge.Attempt
-	for i := range 201 { // a delay that doubles overflows in one of these
-		retries := i
-		if i == 200 {
-			retries = 1 << 30
-		}
-		for _, age := range []time.Duration{0, time.Second, 24 * time.Hour, 1<<63 - 1} {
-			attempts = append(attempts, footbridge.Attempt{EventID: "1", Rule: "rule", Target: "target", Retries: retries, Age: age, Err: errors.New("failed")})
-		}
-	}
+	attempts := suiteAttempts()
 	type answer struct {
 		delay time.Duration
 		retry bool
@@ -206,6 +197,21 @@ func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 			})
 		}},
 	})
+}
+
+// suiteAttempts returns early and late attempts. A delay that doubles with each overflows in
+// one of them.
+func suiteAttempts() (attempts []footbridge.Attempt) {
+	for i := range 201 {
+		retries := i
+		if i == 200 {
+			retries = 1 << 30
+		}
+		for _, age := range []time.Duration{0, time.Second, 24 * time.Hour, 1<<63 - 1} {
+			attempts = append(attempts, footbridge.Attempt{EventID: "1", Rule: "rule", Target: "target", Retries: retries, Age: age, Err: errors.New("failed")})
+		}
+	}
+	return attempts
 }
 
 // longText is a text that needs escapes and more than one byte a character.
