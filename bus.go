@@ -41,7 +41,8 @@ type Bus struct {
 //
 // Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
 // at WARN of dead letters, of targets that begin to fail, and of publishers that wait
-// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed.
+// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed, and of
+// events that match no rule. A panic of its handler is ignored.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"
@@ -133,13 +134,8 @@ func New(opts *Options) *Bus {
 }
 
 func (o *Options) check() error {
-	for _, n := range [...]struct {
-		field string
-		n     int
-	}{{"Concurrency", o.Concurrency}, {"Queue", o.Queue}, {"Backlog", o.Backlog}} {
-		if n.n < 0 {
-			return &OptionError{n.field, fmt.Sprintf("want 0 or more, got %d", n.n)}
-		}
+	if field, reason := checkBounds(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
+		return &OptionError{field, reason}
 	}
 	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {
 		return &OptionError{"Name", fmt.Sprintf(`want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got %q`, o.Name)}
@@ -180,6 +176,8 @@ func (o *Options) fill() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	} else {
+		o.Logger = slog.New(containedLog{o.Logger.Handler()})
 	}
 }
 

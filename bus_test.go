@@ -249,6 +249,7 @@ func TestRefusals(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	for field, o := range map[string]Options{
+		"Retry": {Retry: Backoff{MaxAge: -1}}, "DLQ": {DLQ: (*MemoryDLQ)(nil)},
 		"Concurrency": {Concurrency: -1}, "Queue": {Queue: -1}, "Backlog": {Backlog: -1}, "Name": {Name: "a/b"},
 		"Account": {Account: "\xff"}, "Region": {Region: "\xff"}, "Middleware": {Middleware: []Middleware{nil}},
 	} {

@@ -47,12 +47,14 @@ func (b *Bus) Close(ctx context.Context) error {
 		if !b.drained(closeGrace) {
 			b.stopLetters(ErrClosed)
 			b.dispatcher.Expire()
+			b.drained(closeGrace)
 		}
 	}
 	b.stopLetters(ErrClosed)
 	e.DeadLettered += c.deadLettered.Load()
 	e.Lost += c.lost.Load()
-	if e.DeadLettered+e.Lost == 0 {
+	e.Undecided = int64(b.dispatcher.Undecided())
+	if e.DeadLettered+e.Lost+e.Undecided == 0 {
 		return nil
 	}
 	return e
@@ -70,12 +72,17 @@ type CloseError struct {
 	DeadLettered int64 // deliveries that became dead letters
 	Lost         int64 // deliveries that no DLQ took
 	Running      int64 // of both, those whose handlers, or DLQs, had not returned after five seconds
+	Undecided    int64 // deliveries that were not decided when Close returned, since a publisher, or a function of Observer, had not
 	Err          error // the context's
 }
 
 func (e *CloseError) Error() string {
-	return fmt.Sprintf("footbridge: close: %v: deliveries dead-lettered: %d, lost: %d; of them still running: %d",
+	s := fmt.Sprintf("footbridge: close: %v: deliveries dead-lettered: %d, lost: %d; of them still running: %d",
 		e.Err, e.DeadLettered, e.Lost, e.Running)
+	if e.Undecided > 0 {
+		s += fmt.Sprintf("; undecided: %d", e.Undecided)
+	}
+	return s
 }
 
 func (e *CloseError) Unwrap() error { return e.Err }

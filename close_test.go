@@ -141,25 +141,32 @@ func TestWaitAndCloseRefuseTheirOwnHandlers(t *testing.T) {
 	})
 }
 
-// A slow DLQ gets the letters of a forced Close some at a time, and in time.
+// A slow DLQ gets the letters of a forced Close some at a time, and in time; those too that
+// a removal was sending one after the other.
 func TestCloseWithASlowDLQ(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
-			<-time.After(5 * time.Millisecond)
-			return nil
-		})})
-		put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
-		for n := range 10000 {
-			publish(t, b, n)
-		}
-		synctest.Wait()
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		var gaveUp *CloseError
-		require.ErrorAs(t, b.Close(ctx), &gaveUp)
-		assert.Equal(t, CloseError{DeadLettered: 10000, Err: context.Canceled}, *gaveUp)
-		checkBooks(t, b)
-	})
+	for _, removed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New(&Options{Retry: Backoff{Base: time.Hour, NoJitter: true}, DLQ: dlqFunc(func(DeadLetter) error {
+				<-time.After(5 * time.Millisecond)
+				return nil
+			})})
+			put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown), DeadLetterOnRemoval: true})
+			for n := range 10000 {
+				publish(t, b, n)
+			}
+			synctest.Wait()
+			if removed {
+				require.NoError(t, b.RemoveRule("r"))
+				synctest.Wait()
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var gaveUp *CloseError
+			require.ErrorAs(t, b.Close(ctx), &gaveUp)
+			assert.Equal(t, CloseError{DeadLettered: 10000, Err: context.Canceled}, *gaveUp, "removed: %v", removed)
+			checkBooks(t, b)
+		})
+	}
 }
 
 // A DLQ that does not heed its context does not hold up Close: what it has not taken
@@ -187,6 +194,37 @@ func TestCloseWithAStuckDLQ(t *testing.T) {
 		assert.Zero(t, b.Stats().DeadLettered)
 		checkBooks(t, b)
 	})
+}
+
+// Nor does an Observer hold it up, or a publisher that an Observer holds up: Close says what
+// is undecided.
+func TestCloseWithAStuckObserver(t *testing.T) {
+	stuck := func() { <-time.After(time.Hour) }
+	dlq := dlqFunc(func(DeadLetter) error { stuck(); return nil })
+	for name, o := range map[string]Options{
+		"lost":      {DLQ: dlq, Observer: &Observer{Lost: func(LostInfo) { stuck() }}},
+		"published": {Observer: &Observer{Published: func(PublishInfo) { stuck() }}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := New(&o)
+				put(t, b, "r", Target{ID: "t", Handler: failing(9, errDown)})
+				go func() { publish(t, b, 1) }()
+				synctest.Wait()
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				start := time.Now()
+				var gaveUp *CloseError
+				require.ErrorAs(t, b.Close(ctx), &gaveUp)
+				assert.Equal(t, 3*closeGrace, time.Since(start))
+				assert.EqualValues(t, 1, gaveUp.Undecided)
+				assert.ErrorContains(t, gaveUp, "; undecided: 1")
+				<-time.After(24 * time.Hour)
+				assert.EqualValues(t, 1, b.Stats().Lost)
+				checkBooks(t, b)
+			})
+		})
+	}
 }
 
 // Close waits for retries at their times, unless RetryNow is called.

@@ -59,49 +59,68 @@ func holdGoroutines(t *testing.T, n int) {
 }
 
 // A waiting delivery costs at most 200 bytes beside its event, which all targets share,
-// and no goroutine; so does one that waits for a retry, but for its error.
+// and no goroutine; so does one that waits for a retry, but for its error. A key of its own
+// adds about 100, and so does it that somebody asks for the outcome.
 func TestMemoryOfWaitingDeliveries(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector takes memory of its own")
 	}
 	const deliveries = 50000
 	const event = int(unsafe.Sizeof(Event{})) + 48 // and its ID
-	for _, targets := range []int{1, 10} {
-		for name, handler := range map[string]Handler{
-			"queued":   HandlerFunc(func(ctx context.Context, _ Delivery) error { <-ctx.Done(); return nil }),
-			"retrying": failing(1, errDown),
-		} {
-			b := New(&Options{Concurrency: 1, Retry: Backoff{Base: 24 * time.Hour, NoJitter: true}})
-			r := Rule{Name: "r", Pattern: everything}
-			for n := range targets {
-				r.Targets = append(r.Targets, Target{ID: fmt.Sprint(n), Handler: handler})
+	waits := HandlerFunc(func(ctx context.Context, _ Delivery) error { <-ctx.Done(); return nil })
+	for _, c := range []struct {
+		name         string
+		targets      int
+		handler      Handler
+		keyed, asked bool
+		most         int64
+	}{
+		{"queued", 1, waits, false, false, 200},
+		{"queued", 10, waits, false, false, 200},
+		{"retrying", 1, failing(1, errDown), false, false, 200},
+		{"retrying", 10, failing(1, errDown), false, false, 200},
+		{"queued, with a key", 1, waits, true, false, 300},
+		{"queued, with an outcome", 1, waits, false, true, 300},
+		{"queued, with both", 1, waits, true, true, 400},
+	} {
+		b := New(&Options{Concurrency: 1, Retry: Backoff{Base: 24 * time.Hour, NoJitter: true}})
+		r := Rule{Name: "r", Pattern: everything}
+		for n := range c.targets {
+			t := Target{ID: fmt.Sprint(n), Handler: c.handler}
+			if c.keyed {
+				t.OrderBy = func(e Event) string { return e.ID }
 			}
-			require.NoError(t, b.PutRule(r))
-			goroutines, before := runtime.NumGoroutine(), live()
-			e := event1
-			for range deliveries / targets {
-				_, err := b.Publish(t.Context(), e)
-				require.NoError(t, err)
-			}
-			settled := func() bool {
-				for _, s := range b.Stats().Targets {
-					if s.Waiting+s.Running > 1 && name == "retrying" {
-						return false
-					}
-				}
-				return true
-			}
-			for !settled() {
-				runtime.Gosched()
-			}
-			bytes := (live() - before - int64(event*deliveries/targets)) / deliveries
-			t.Logf("%s, %d targets: %d bytes a delivery", name, targets, bytes)
-			assert.LessOrEqual(t, bytes, int64(200), "%s, %d targets", name, targets)
-			holdGoroutines(t, goroutines+targets)
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			assert.Error(t, b.Close(ctx))
+			r.Targets = append(r.Targets, t)
 		}
+		require.NoError(t, b.PutRule(r))
+		goroutines, before := runtime.NumGoroutine(), live()
+		for range deliveries / c.targets {
+			var err error
+			if c.asked {
+				_, err = b.PublishNotify(t.Context(), event1, func(Outcome) {})
+			} else {
+				_, err = b.Publish(t.Context(), event1)
+			}
+			require.NoError(t, err)
+		}
+		settled := func() bool {
+			for _, s := range b.Stats().Targets {
+				if s.Waiting+s.Running > 1 && c.name == "retrying" {
+					return false
+				}
+			}
+			return true
+		}
+		for !settled() {
+			runtime.Gosched()
+		}
+		bytes := (live() - before - int64(event*deliveries/c.targets)) / deliveries
+		t.Logf("%s, %d targets: %d bytes a delivery", c.name, c.targets, bytes)
+		assert.LessOrEqual(t, bytes, c.most, "%s, %d targets", c.name, c.targets)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		holdGoroutines(t, goroutines+c.targets)
+		assert.Error(t, b.Close(ctx))
 	}
 }
 

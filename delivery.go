@@ -220,15 +220,18 @@ func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 		return
 	}
 	b.counters.succeeded[d.target.counter].Add(1)
-	if t := d.target; t.failing.Load() && t.failing.Swap(false) {
-		b.log.Info("footbridge: a target has recovered", d.logArgs("attempt", a.number)...)
-	}
-	if b.options.Observer.Attempted == nil {
+	recovered := d.target.failing.Load() && d.target.failing.Swap(false)
+	if !recovered && b.options.Observer.Attempted == nil {
 		d.delivered(a)
 		return
 	}
 	defer d.delivered(a)
-	call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.told(a), Duration: time.Since(a.start)})
+	if recovered {
+		b.log.Info("footbridge: a target has recovered", d.logArgs("attempt", a.number)...)
+	}
+	if b.options.Observer.Attempted != nil {
+		call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.told(a), Duration: time.Since(a.start)})
+	}
 }
 
 func (d *delivery) delivered(a *attempt) {
@@ -249,7 +252,6 @@ func (d *delivery) delivered(a *attempt) {
 func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
 	b := d.accepted.bus
 	b.counters.failed.Add(1)
-	d.logFailure(a)
 	tell := AttemptInfo{Delivery: d.told(a), Err: a.err}
 	if !a.start.IsZero() {
 		tell.Duration = time.Since(a.start)
@@ -257,16 +259,17 @@ func (d *delivery) failed(a *attempt, v *dispatch.Verdict) {
 	exhausted := ""
 	defer func() {
 		if tell.Retry {
-			if b.log.Enabled(context.Background(), slog.LevelDebug) {
-				b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", a.number, "error", a.err, "delay", tell.Delay)...)
-			}
 			d.troubled().failure = tell.Err
 			v.Again, v.Delay = true, tell.Delay
 		} else {
 			defer d.becomeLetter(tell.Err, a.code, exhausted, v)
 		}
-		call(b, b.options.Observer.Attempted, tell)
+		defer call(b, b.options.Observer.Attempted, tell)
+		if tell.Retry && b.log.Enabled(context.Background(), slog.LevelDebug) {
+			b.log.Debug("footbridge: attempt failed", d.logArgs("attempt", a.number, "error", a.err, "delay", tell.Delay)...)
+		}
 	}()
+	d.logFailure(a)
 	if !a.permanent && !a.closed {
 		tell.Delay, tell.Retry, exhausted, tell.Err = d.next(&tell.Delivery, a.err)
 	}

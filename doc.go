@@ -41,10 +41,12 @@
 //
 // A bad target hurts itself only. A panic is an error with its stack. A delivery that
 // waits for a retry is outside of the target's queue and holds no worker; how many
-// may wait is bounded, and beyond the bound they become dead letters.
-// (TestIsolation, TestPanicsAreContained, TestPanicsAreRetried, TestErrorsThatPanic,
-// TestGoexitAnywhere, TestPanicsOfPoliciesAndKeysAreContained, TestBacklogIsBounded,
-// TestTraceBacklog)
+// may wait is bounded, and beyond the bound they become dead letters. Within a target,
+// retries and first attempts take turns, so that events that fail keep no new one waiting
+// for ever. (TestIsolation, TestPanicsAreContained, TestPanicsAreRetried,
+// TestErrorsThatPanic, TestGoexitAnywhere, TestPanicsOfPoliciesAndKeysAreContained,
+// TestLoggersAreContained, TestBacklogIsBounded, TestTraceBacklog,
+// TestLettersThatWaitAreBounded, TestRetriesDoNotStarveNewEvents)
 //
 // Backpressure is a choice. A target has room for so many deliveries that wait; when
 // it is full, Publish waits, refuses the event, or makes a dead letter of the
@@ -62,14 +64,17 @@
 //
 // Idle costs nothing: a target without work has no goroutine and no timer. A delivery that
 // waits, for its turn or for a retry, has no goroutine either, and takes at most 200 bytes
-// beside its event, which all targets share. Publishing allocates twice for an event with
-// one target. (TestIdleBusHasNothing, TestMemoryOfWaitingDeliveries, TestManyRetriesWait,
-// TestAllocationsOfPublish)
+// beside its event, which all targets share; a key of its own, and that somebody asks for
+// the outcome, add about 100 each. Publishing allocates twice for an event with one target.
+// (TestIdleBusHasNothing, TestMemoryOfWaitingDeliveries, TestManyRetriesWait,
+// TestAllocationsOfPublish, TestRemovalOfIdleTargetsStartsNothing; TestIdle in
+// internal/dispatch)
 //
 // Order is what was asked for. None by default. With OrderBy, events of one key are
 // handled in the order they were published, one at a time, and one that fails holds
 // back its key alone. With Concurrency 1 and no OrderBy, deliveries that need no retry
-// are attempted in the order they were accepted. (TestOrder, TestTraceOrderBy)
+// are attempted in the order they were accepted. (TestOrder, TestTraceOrderBy,
+// TestAFailingKeyTakesNoRoom)
 //
 // Retries come when the policy says, or when [Bus.RetryNow] does. (TestTraceRetry,
 // TestTraceErrorsThatSayMore, TestTraceMaxAge, TestOwnPolicies, TestADayOfRetries,
@@ -78,7 +83,7 @@
 // Changes are atomic. Publishers see a rule before or after a change; what was
 // accepted before is finished, or becomes dead letters if the target says so.
 // (TestReplacingARuleIsAtomic, TestTraceReplacing, TestRemovedRulesFinishWhatTheyHave,
-// TestTraceRemoval, TestReplacedTargetsMayLeaveLetters,
+// TestTraceRemoval, TestReplacedTargetsMayLeaveLetters, TestRemovalIsBetweenMatchAndQueue,
 // TestPublishWaitsByTheRulesOfTheMoment)
 //
 // Wait is exact: it includes what handlers published before they returned. Close
@@ -86,7 +91,7 @@
 // many. Afterwards no goroutine of the bus is left, but those of handlers that do not
 // return. (TestWaitIsExact, TestDeliverAndNotify, TestTraceCompletion,
 // TestTraceCloseDrains, TestTraceCloseByForce, TestCloseWithFiveHundredQueued,
-// TestCloseLeavesStuckHandlersBehind, TestSoak)
+// TestCloseLeavesStuckHandlersBehind, TestCloseWithAStuckObserver, TestSoak)
 //
 // Contexts carry values, not cancellation, from publishers to handlers, and tell rule,
 // target and attempt. An attempt's ends with its Timeout, or when the bus is closed by
@@ -132,13 +137,15 @@
 // TestUnknownBus, TestComplexity in internal/strict)
 //
 // The service's model is held fact by fact: testdata/service has what is known of it, with
-// where it is known from. (TestModel, TestModelInputs, TestPutEventsEntries, TestHubAnswers,
-// TestStrictLimits; TestStandInsFireDisabledRules and the others of its file have what users
-// of local stand-ins miss)
+// where it is known from. (TestModel, also in archive and schedule, TestModelInputs,
+// TestPutEventsEntries, TestHubAnswers, TestStrictLimits; TestStandInsFireDisabledRules and
+// the others of its file have what users of local stand-ins miss)
 //
 // # Not promised
 //
 // A delivery is attempted at least once, not at most once: a handler that times out,
 // or that Close leaves behind, may have done its work. Nothing survives the process:
-// a bus keeps its deliveries in memory.
+// a bus keeps its deliveries in memory. Publishers that wait for room are woken in turn, but
+// one that comes in that moment may be faster; and one that needs room in several full queues
+// at once may wait for long while others, who need room in one, pass.
 package footbridge

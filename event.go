@@ -59,8 +59,17 @@ func (e Event) Decode(v any) error {
 // Nothing is escaped for HTML. (json.Marshal does escape what it gets from here.) What
 // is not UTF-8 becomes U+FFFD, since JSON cannot hold it.
 func (e Event) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 256+len(e.Detail))
-	b = appendMember(b, `{"version":"0","id":`, e.ID)
+	var envelope bytes.Buffer
+	if err := e.writeEnvelope(&envelope); err != nil {
+		return nil, err
+	}
+	return envelope.Bytes(), nil
+}
+
+// writeEnvelope writes what MarshalJSON returns; with an error nothing.
+func (e *Event) writeEnvelope(envelope *bytes.Buffer) error {
+	envelope.Grow(256 + len(e.Detail))
+	b := appendMember(envelope.AvailableBuffer(), `{"version":"0","id":`, e.ID)
 	b = appendMember(b, `,"detail-type":`, e.DetailType)
 	b = appendMember(b, `,"source":`, e.Source)
 	b = appendMember(b, `,"account":`, e.Account)
@@ -78,14 +87,30 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		b = appendMember(b, "", r)
 	}
 	b = append(b, `],"detail":`...)
-	detail := bytes.NewBuffer(b)
-	if len(e.Detail) == 0 {
-		detail.WriteString("null")
-	} else if err := json.Compact(detail, bytes.ToValidUTF8(e.Detail, []byte("\uFFFD"))); err != nil {
-		return nil, &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	detail := []byte(e.Detail)
+	if len(detail) == 0 {
+		detail = []byte("null")
+	} else if !utf8.Valid(detail) {
+		detail = bytes.ToValidUTF8(detail, []byte("\uFFFD"))
 	}
-	detail.WriteByte('}')
-	return detail.Bytes(), nil
+	envelope.Write(b)
+	if err := json.Compact(envelope, detail); err != nil {
+		envelope.Reset()
+		return &EventError{Field: "Detail", Reason: detailMalformed, Err: err}
+	}
+	envelope.WriteByte('}')
+	return nil
+}
+
+// String returns the envelope, as MarshalJSON does, for logs and tests. A Detail that is no
+// JSON is shown as a string.
+func (e Event) String() string {
+	data, err := e.MarshalJSON()
+	if err != nil {
+		e.Detail, _ = json.Marshal(string(e.Detail)) // of a string it never fails
+		data, _ = e.MarshalJSON()
+	}
+	return string(data)
 }
 
 // appendMember appends key as it is, and value as a JSON string.

@@ -3,7 +3,10 @@ package footbridge
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +44,23 @@ func TestEnvelope(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	assert.Equal(t, "Detail", invalid.Field)
 	assert.Error(t, json.Unmarshal([]byte(`{"time":5}`), &back))
+}
+
+// What prints an event, or logs it, shows the envelope, and not the bytes of its detail.
+func TestEventString(t *testing.T) {
+	const envelope = `{"version":"0","id":"1","detail-type":"","source":"s","account":"","time":"0001-01-01T00:00:00Z","region":"","resources":[],"detail":`
+	for detail, want := range map[string]string{`{ "a": 1 }`: `{"a":1}}`, ``: `null}`, `{"a"`: `"{\"a\""}`, "\xff": `"\ufffd"}`} {
+		assert.Equal(t, envelope+want, Event{ID: "1", Source: "s", Detail: []byte(detail)}.String())
+	}
+	e := Event{ID: "1", Source: "s", Detail: []byte(`{}`)}
+	for _, text := range []string{fmt.Sprint(e), fmt.Sprintf("%+v", &e), fmt.Sprintf("%v", Delivery{Event: e})} {
+		assert.Contains(t, text, envelope+"{}}")
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("", slog.Any("event", e))
+	assert.Contains(t, log.String(), `"event":`+envelope+"{}}")
+	slog.New(slog.NewTextHandler(&log, nil)).Info("", slog.Any("event", e))
+	assert.Contains(t, log.String(), "event="+strconv.Quote(envelope+"{}}"))
 }
 
 func TestNewEventAndDecode(t *testing.T) {

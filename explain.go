@@ -1,17 +1,9 @@
 package footbridge
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge/internal/explain"
-	"github.com/footbridge-go/footbridge/internal/match"
 )
 
 // An Explanation says why an event matches a pattern or does not. String makes of it
@@ -26,6 +18,7 @@ type Explanation struct {
 	Error   string `json:"error,omitempty"` // the event is no JSON object, or the pattern is nil: then there is no more
 	Held    int    `json:"held"`            // fields of that combination that hold
 	Missed  int    `json:"missed"`          // and that do not
+	Near    int    `json:"near"`            // of these, the ones that nearly do
 
 	Fields []FieldExplanation `json:"fields,omitempty"` // that are in no $or, in the pattern's order
 	Or     []OrExplanation    `json:"or,omitempty"`
@@ -39,15 +32,18 @@ type FieldExplanation struct {
 	Found   []FoundValue `json:"found,omitempty"`   // that the event has there, the first 20
 	More    int          `json:"more,omitempty"`    // how many more it has, up to 1,000
 	Matched bool         `json:"matched"`           // it holds, together with the fields before it in byte order of their paths
+	Near    bool         `json:"near,omitempty"`    // it does not hold, and little would mend that: case, a letter or two, quotes, the array element
 	Reason  string       `json:"reason,omitempty"`  // why it does not hold: one of the Reason constants
 	Message string       `json:"message,omitempty"` // the same in words
 }
 
 // A FoundValue is a value that an event has at the path of a field.
 type FoundValue struct {
-	At     string `json:"at"`     // such as detail.items[2].id
-	Value  string `json:"value"`  // in JSON
-	Wanted bool   `json:"wanted"` // it is one of those wanted
+	At     string `json:"at"`              // such as detail.items[2].id
+	Index  string `json:"index,omitempty"` // of the array elements that it is in, such as [2]
+	Value  string `json:"value"`           // in JSON
+	Wanted bool   `json:"wanted"`          // it is one of those wanted
+	Told   bool   `json:"told,omitempty"`  // the field's Message is about this one of several
 }
 
 // An OrExplanation tells of a $or.
@@ -94,7 +90,7 @@ func (p *Pattern) Explain(event []byte) Explanation {
 		x.Matched, _ = p.Match(event) // which may not have seen the fault
 		return x
 	}
-	x.Matched, x.Held, x.Missed = r.Matched, r.Held, r.Missed
+	x.Matched, x.Held, x.Missed, x.Near = r.Matched, r.Held, r.Missed, r.Near
 	b := explainedBranch(r.Branch)
 	x.Fields, x.Or = b.Fields, b.Or
 	return x
@@ -104,10 +100,11 @@ func explainedBranch(b explain.Branch) BranchExplanation {
 	out := BranchExplanation{Matched: b.Holds}
 	for _, f := range b.Fields {
 		field := FieldExplanation{
-			Path: f.Path, Pointer: f.Pointer, Wanted: f.Wanted, More: f.More, Matched: f.Holds, Reason: string(f.Why), Message: f.Reason,
+			Path: f.Path, Pointer: f.Pointer, Wanted: f.Wanted, More: f.More, Matched: f.Holds,
+			Near: f.Near, Reason: string(f.Why), Message: f.Reason,
 		}
 		for _, v := range f.Found {
-			field.Found = append(field.Found, FoundValue{v.At, v.Value, v.Wanted})
+			field.Found = append(field.Found, FoundValue{v.At, v.Index, v.Value, v.Wanted, v.Told})
 		}
 		out.Fields = append(out.Fields, field)
 	}
@@ -119,219 +116,4 @@ func explainedBranch(b explain.Branch) BranchExplanation {
 		out.Or = append(out.Or, or)
 	}
 	return out
-}
-
-// String returns a line with the verdict and one for each field: what the pattern wants,
-// what the event has, and why that does not do.
-func (x Explanation) String() string {
-	return x.verdict() + "\n" + strings.Join(x.lines("  ", false), "")
-}
-
-func (x *Explanation) verdict() string {
-	verdict := map[bool]string{true: "match", false: "no match"}[x.Matched]
-	switch {
-	case x.Error != "":
-		return verdict + ": " + x.Error
-	case x.Matched:
-		return verdict
-	}
-	return fmt.Sprintf("%s: %d of %d fields hold", verdict, x.Held, x.Held+x.Missed)
-}
-
-// lines returns the line of each field, or only of those that do not hold.
-func (x *Explanation) lines(indent string, missedOnly bool) []string {
-	var t explainTable
-	t.addBranch(&BranchExplanation{Fields: x.Fields, Or: x.Or}, "", missedOnly)
-	return t.lines(indent)
-}
-
-// An explainTable is rows of a mark, a path, what is wanted, and what is found.
-type explainTable [][4]string
-
-var explainMarks = map[bool]string{true: "ok", false: "NO"}
-
-func (t *explainTable) addBranch(b *BranchExplanation, indent string, missedOnly bool) {
-	for i := range b.Fields {
-		f := &b.Fields[i]
-		if missedOnly && (f.Matched || f.Reason == ReasonReplaced) {
-			continue
-		}
-		mark := explainMarks[f.Matched]
-		if f.Reason == ReasonReplaced {
-			mark = "--"
-		}
-		has := "has " + f.found()
-		if f.Message != "" {
-			has += " (" + f.Message + ")"
-		}
-		*t = append(*t, [4]string{mark, indent + f.Path, "wants " + shortened(strings.Join(f.Wanted, " or "), 60), has})
-	}
-	for i := range b.Or {
-		o := &b.Or[i]
-		if missedOnly && o.Matched {
-			continue
-		}
-		*t = append(*t, [4]string{explainMarks[o.Matched], indent + o.Path, fmt.Sprintf("wants one of %d branches", len(o.Branches))})
-		for i := range o.Branches {
-			*t = append(*t, [4]string{explainMarks[o.Branches[i].Matched], fmt.Sprintf("%s  branch %d", indent, i+1)})
-			t.addBranch(&o.Branches[i], indent+"    ", missedOnly)
-		}
-	}
-}
-
-// found returns the first few values, with their places if those are more than the path.
-func (f *FieldExplanation) found() string {
-	const most = 3
-	values := slices.Clone(f.Found)
-	slices.SortStableFunc(values, func(a, b FoundValue) int { // those that are wanted first
-		return cmp.Compare(map[bool]int{true: 0, false: 1}[a.Wanted], map[bool]int{true: 0, false: 1}[b.Wanted])
-	})
-	var texts []string
-	for _, v := range values[:min(most, len(values))] {
-		text := shortened(v.Value, 60)
-		if v.At != f.Path {
-			text += " at " + v.At
-		}
-		texts = append(texts, text)
-	}
-	if more := len(values) - len(texts) + f.More; more > 0 {
-		texts = append(texts, fmt.Sprintf("%d more", more))
-	}
-	if texts == nil {
-		return "nothing"
-	}
-	return strings.Join(texts, ", ")
-}
-
-// shortened returns at most n characters of a text, in one line.
-func shortened(text string, n int) string {
-	if utf8.RuneCountInString(text) <= n {
-		return text
-	}
-	return string([]rune(text)[:n-1]) + "…"
-}
-
-// lines returns the rows, their cells below each other.
-func (t explainTable) lines(indent string) (lines []string) {
-	var widths [4]int
-	for _, row := range t {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range t {
-		line := indent
-		for i, cell := range row {
-			line += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
-		}
-		lines = append(lines, strings.TrimRight(line, " ")+"\n")
-	}
-	return lines
-}
-
-// A BusExplanation says what the rules of a bus make of an event: first those that match,
-// by name, then the others, those that come nearest first.
-type BusExplanation struct {
-	Event json.RawMessage   `json:"event,omitempty"` // the envelope
-	Error string            `json:"error,omitempty"` // why the bus would refuse the event: then there are no rules
-	Rules []RuleExplanation `json:"rules,omitempty"`
-}
-
-// A RuleExplanation says what a rule makes of an event.
-type RuleExplanation struct {
-	Rule        string      `json:"rule"`
-	Disabled    bool        `json:"disabled,omitempty"` // it matches nothing, whatever its pattern does
-	Targets     []string    `json:"targets,omitempty"`  // IDs, in the rule's order
-	Explanation Explanation `json:"explanation"`
-}
-
-// Matched reports whether the rule takes the event: its pattern matches, and it is enabled.
-func (r *RuleExplanation) Matched() bool { return r.Explanation.Matched && !r.Disabled }
-
-// Explain says which rules would take an event and why the others would not, without
-// publishing it. What Publish would fill in is filled in. Like [Pattern.Explain] it is for
-// tests and tools.
-func (b *Bus) Explain(e Event) BusExplanation {
-	if err := e.check(); err != nil {
-		return BusExplanation{Error: err.Error()}
-	}
-	if err := match.ValidDetail(e.Detail, MaxDetailDepth); err != nil {
-		return BusExplanation{Error: (&EventError{Field: "Detail", Reason: detailMalformed, Err: err}).Error()}
-	}
-	b.complete(&e, time.Now())
-	event, err := e.rawEnvelope()
-	if err != nil {
-		return BusExplanation{Error: err.Error()}
-	}
-	x := BusExplanation{Event: bytes.ToValidUTF8(event, []byte("\uFFFD"))}
-	for _, r := range b.Rules() {
-		told := RuleExplanation{Rule: r.Name, Disabled: r.Disabled, Explanation: r.Pattern.Explain(event)}
-		for _, t := range r.Targets {
-			told.Targets = append(told.Targets, t.ID)
-		}
-		x.Rules = append(x.Rules, told)
-	}
-	slices.SortStableFunc(x.Rules, func(a, b RuleExplanation) int {
-		return cmp.Or(
-			cmp.Compare(a.distance(), b.distance()),
-			cmp.Compare(b.Explanation.Held, a.Explanation.Held),
-		)
-	})
-	return x
-}
-
-// distance ranks rules: -1 for one that takes the event, else how many fields are missed.
-func (r *RuleExplanation) distance() int {
-	if r.Matched() {
-		return -1
-	}
-	return r.Explanation.Missed
-}
-
-// rawEnvelope is MarshalJSON with Detail just as it is, which is how rules see it.
-func (e Event) rawEnvelope() ([]byte, error) {
-	detail := e.Detail
-	e.Detail = []byte("{}")
-	envelope, err := e.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	envelope = append(envelope[:len(envelope)-len("{}}")], detail...)
-	return append(envelope, '}'), nil
-}
-
-// nearestRules is how many rules that do not match are told in full.
-const nearestRules = 5
-
-// String returns a line for each rule that takes the event, and the five that come
-// nearest to it with the fields that do not hold.
-func (x BusExplanation) String() string {
-	if x.Error != "" {
-		return "the event is refused: " + x.Error + "\n"
-	}
-	matched := 0
-	for i := range x.Rules {
-		if x.Rules[i].Matched() {
-			matched++
-		}
-	}
-	var s strings.Builder
-	fmt.Fprintf(&s, "%d of %d rules match\n", matched, len(x.Rules))
-	for i := range x.Rules {
-		r := &x.Rules[i]
-		switch {
-		case r.Matched():
-			fmt.Fprintf(&s, "  match     %s -> %s\n", r.Rule, cmp.Or(strings.Join(r.Targets, ", "), "no target"))
-			continue
-		case i == matched+nearestRules:
-			fmt.Fprintf(&s, "  and %d more that do not match\n", len(x.Rules)-i)
-			return s.String()
-		case r.Disabled:
-			fmt.Fprintf(&s, "  disabled  %s, its pattern: %s\n", r.Rule, r.Explanation.verdict())
-		default:
-			fmt.Fprintf(&s, "  no match  %s: %d of %d fields hold\n", r.Rule, r.Explanation.Held, r.Explanation.Held+r.Explanation.Missed)
-		}
-		s.WriteString(strings.Join(r.Explanation.lines("              ", true), ""))
-	}
-	return s.String()
 }

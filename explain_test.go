@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,6 +38,7 @@ func TestExplain(t *testing.T) {
 	stanzas, err := stanza.Parse(name, string(text))
 	require.NoError(t, err)
 	var s strings.Builder
+	reasons := make(map[string]bool)
 	for i, c := range stanzas {
 		p := MustCompile(c.Pattern)
 		fmt.Fprintf(&s, "pattern %s\n\n", c.Pattern)
@@ -45,6 +49,7 @@ func TestExplain(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, matched, x.Matched, "%s:%d", name, e.Line)
 			assert.Equal(t, c.Pattern, x.Pattern)
+			addReasons(reasons, &BranchExplanation{Fields: x.Fields, Or: x.Or})
 			fmt.Fprintf(&s, "%s\n%s\n", e.JSON, x)
 			data, err := json.MarshalIndent(x, "", "  ")
 			require.NoError(t, err)
@@ -57,6 +62,22 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	golden(t, "explain/cases.golden", s.String())
+	delete(reasons, "")
+	assert.ElementsMatch(t, []string{
+		ReasonAbsent, ReasonNoValue, ReasonPresent, ReasonWrongType, ReasonCase, ReasonSpace, ReasonNear, ReasonExcluded, ReasonDiffers,
+		ReasonElement, ReasonReplaced,
+	}, slices.Collect(maps.Keys(reasons)), "each reason has a case")
+}
+
+func addReasons(reasons map[string]bool, b *BranchExplanation) {
+	for _, f := range b.Fields {
+		reasons[f.Reason] = true
+	}
+	for _, o := range b.Or {
+		for i := range o.Branches {
+			addReasons(reasons, &o.Branches[i])
+		}
+	}
 }
 
 // What is no JSON object is said to be none. The verdict is still Match's, which may have
@@ -108,15 +129,17 @@ func TestBusExplain(t *testing.T) {
 	put("audit", `{"account":["000000000000"]}`, false)
 	put("cheap", `{"source":["shop"],"detail":{"total":[{"numeric":["<",1000]}]}}`, false, nothing("mail"))
 	put("dear", `{"source":["shop"],"detail-type":["Order placed"],"detail":{"total":[{"numeric":[">=",1000]}]}}`, false, nothing("call"))
+	put("a-far", `{"source":["bank"],"detail":{"x":[1]}}`, false)
+	put("b-near", `{"source":["Shop"],"detail":{"total":["2450"]}}`, false)
 	put("far", `{"source":["bank"],"detail":{"x":[1]}}`, false)
 	put("off", `{"source":["shop"]}`, true)
-	for i := range 4 {
+	for i := range 2 {
 		put(fmt.Sprintf("other-%d", i), `{"source":["bank"],"detail":{"x":[1]},"region":["eu-west-1"]}`, false)
 	}
 	e := Event{ID: "1", Source: "shop", DetailType: "Order Placed", Detail: []byte(`{"total":2450}`)}
 	x := bus.Explain(e)
 	golden(t, "explain/bus.golden", x.String())
-	assert.Equal(t, []string{"all", "audit", "off", "dear", "cheap"}, []string{x.Rules[0].Rule, x.Rules[1].Rule, x.Rules[2].Rule, x.Rules[3].Rule, x.Rules[4].Rule})
+	assert.Equal(t, []string{"all", "audit", "off", "dear", "cheap", "b-near", "a-far"}, ruleNames(x)[:7])
 	assert.True(t, x.Rules[0].Matched())
 	assert.False(t, x.Rules[2].Matched())
 	_, err := json.Marshal(x)
@@ -126,6 +149,13 @@ func TestBusExplain(t *testing.T) {
 	e.Detail = []byte(`{"total":}`)
 	assert.Contains(t, bus.Explain(e).String(), "the event is refused: footbridge: Parameter Detail is not valid. Reason: Detail is malformed")
 	assert.Contains(t, bus.Explain(Event{}).String(), "the event is refused: footbridge: Parameter Source is not valid.")
+}
+
+func ruleNames(x BusExplanation) (names []string) {
+	for _, r := range x.Rules {
+		names = append(names, r.Rule)
+	}
+	return names
 }
 
 // What Explain says of all rules is what Publish does.
@@ -153,4 +183,75 @@ func TestBusExplainIsWhatPublishDoes(t *testing.T) {
 		}
 		assert.ElementsMatch(t, want, got)
 	}
+}
+
+// With Strict, what Publish refuses is said to be refused, in its words; what the rules make
+// of an event that is well-formed is told all the same.
+func TestBusExplainStrict(t *testing.T) {
+	bus := New(&Options{Strict: true})
+	nothing := Func("f", func(context.Context, Event) error { return nil })
+	broken := nothing
+	broken.ID, broken.Input = "broken", Input{Transformer: InputTransformer{InputPathsMap: map[string]string{"a": "$.detail.a"}, InputTemplate: `{"a": "x<a>"}`}}
+	require.NoError(t, bus.PutRule(Rule{Name: "all", Pattern: MustCompile(`{"source":["shop"]}`), Targets: []Target{nothing}}))
+	require.NoError(t, bus.PutRule(Rule{Name: "made", Pattern: MustCompile(`{"source":["bank"]}`), Targets: []Target{broken}}))
+	for _, c := range []struct {
+		name  string
+		event Event
+		text  string // how the explanation begins, behind the error
+		rules int
+	}{
+		{"taken", Event{Source: "shop", DetailType: "t", Detail: []byte(`{}`)}, "1 of 2 rules match\n  match     all -> f\n", 2},
+		{"unmatched", Event{Source: "Shop", DetailType: "t", Detail: []byte(`{}`)}, "0 of 2 rules match\n  no match  all: 0 of 1 fields hold\n", 2},
+		{"replayed", Event{Source: "post", DetailType: "t", Detail: []byte(`{}`), ReplayName: "r"}, "0 of 2 rules match\n", 2},
+		{"input", Event{Source: "bank", DetailType: "t", Detail: []byte(`{"a":"\""}`)}, "1 of 2 rules match\n  match     made -> broken\n", 2},
+		{"too long", Event{Source: "shop", DetailType: strings.Repeat("t", 129), Detail: []byte(`{}`)}, "", 0},
+		{"malformed", Event{Source: "shop", DetailType: "t", Detail: []byte(`{`)}, "", 0},
+	} {
+		x := bus.Explain(c.event)
+		want := ""
+		if _, err := bus.Publish(t.Context(), c.event); err != nil {
+			want = err.Error()
+			c.text = "the event is refused: " + want + "\n" + c.text
+		}
+		assert.Equal(t, want, x.Error, c.name)
+		assert.Len(t, x.Rules, c.rules, c.name)
+		assert.Contains(t, x.String(), c.text, c.name)
+	}
+	assert.Equal(t, int64(2), bus.Stats().Published)
+}
+
+// The verdict is Match's, and the text is one of lines that a terminal can show.
+func FuzzExplain(f *testing.F) {
+	for _, name := range []string{"testdata/explain/cases.txt", "testdata/match/arrays.txt", "testdata/match/or.txt"} {
+		text, err := os.ReadFile(name)
+		require.NoError(f, err)
+		stanzas, err := stanza.Parse(name, string(text))
+		require.NoError(f, err)
+		for _, s := range stanzas {
+			for _, e := range s.Events {
+				f.Add(s.Pattern, []byte(e.JSON))
+			}
+		}
+	}
+	f.Add(`{"a\n\u202eb":["x\u2028"]}`, []byte(`{"a\n\u202eb":["y\u2028","\u007f"],"c":[]}`))
+	f.Fuzz(func(t *testing.T, pattern string, event []byte) {
+		p, err := Compile(pattern)
+		if err != nil {
+			return
+		}
+		x := p.Explain(event)
+		matched, err := p.Match(event)
+		require.Equal(t, err == nil && matched, x.Matched, "pattern %s, event %s", pattern, event)
+		_, err = json.Marshal(x)
+		require.NoError(t, err)
+		text := x.String()
+		for _, f := range p.Lint() {
+			text += f.String() + "\n"
+		}
+		for line := range strings.Lines(text) {
+			if strings.ContainsFunc(strings.TrimSuffix(line, "\n"), func(r rune) bool { return !unicode.IsPrint(r) }) || strings.HasSuffix(line, " \n") {
+				t.Errorf("pattern %s, event %s: %q", pattern, event, line)
+			}
+		}
+	})
 }

@@ -222,6 +222,7 @@ func TestCloseWithFiveHundredQueued(t *testing.T) {
 
 // The default queue has room for 65,536, whether or not they come to be.
 func TestDefaultQueue(t *testing.T) {
+	assert.Equal(t, 65536, DefaultQueue)
 	synctest.Test(t, func(t *testing.T) {
 		b := New(&Options{Concurrency: 1})
 		h := newBlocker()

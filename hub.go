@@ -116,27 +116,35 @@ func checkBusName(name string) error {
 // Describe returns what there is to know of a bus, by its name or ARN, "" for the default
 // one. It refuses with CodeResourceNotFound.
 func (h *Hub) Describe(name string) (BusInfo, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if b, ok := h.buses[h.plainName(name)]; ok {
-		return b.info(), nil
+	b, err := h.find(name)
+	if err != nil {
+		return BusInfo{}, err
 	}
-	return BusInfo{}, busNotFound(name)
+	return b.info(), nil
 }
 
 // Bus returns the bus of a name or an ARN, "" for the default one. It refuses with
 // CodeResourceNotFound.
 func (h *Hub) Bus(name string) (*Bus, error) {
-	info, err := h.Describe(name)
-	return info.Bus, err
+	b, err := h.find(name)
+	return b.Bus, err
 }
 
-// plainName returns the name that a name or an ARN of one of the hub's buses stands for.
-func (h *Hub) plainName(name string) string {
-	if name == "" {
-		return DefaultName
+// find returns the bus of a name or an ARN, "" for the default one.
+func (h *Hub) find(name string) (hubBus, error) {
+	plain := name
+	switch {
+	case name == "":
+		plain = DefaultName
+	case strings.HasPrefix(name, "arn:"): // as no name does
+		plain = strings.TrimPrefix(name, strings.TrimSuffix(h.home.ARN(), DefaultName))
 	}
-	return strings.TrimPrefix(name, strings.TrimSuffix(h.home.ARN(), DefaultName))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b, ok := h.buses[plain]; ok {
+		return b, nil
+	}
+	return hubBus{}, busNotFound(name)
 }
 
 // List returns the buses whose names begin with prefix, sorted by name.
@@ -266,22 +274,24 @@ func (h *Hub) all() (buses []*Bus) {
 // [Bus.Wait].
 func (h *Hub) Wait(ctx context.Context) error {
 	for {
-		before := h.deliveries()
-		for _, b := range h.all() {
+		buses := h.all()
+		before := deliveries(buses)
+		for _, b := range buses {
 			if err := b.Wait(ctx); err != nil {
 				return err
 			}
 		}
 		// Each bus was at rest for a moment. If none has accepted anything since before the
-		// first of these moments, all are at rest now.
-		if h.deliveries() == before {
+		// first of these moments, and there is no other, all are at rest now.
+		if deliveries(buses) == before && slices.Equal(h.all(), buses) {
 			return nil
 		}
 	}
 }
 
-func (h *Hub) deliveries() (n int64) {
-	for _, b := range h.all() {
+// deliveries returns how many the buses have accepted. It never gets less.
+func deliveries(buses []*Bus) (n int64) {
+	for _, b := range buses {
 		n += b.counters.deliveries.Load()
 	}
 	return n

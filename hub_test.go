@@ -2,6 +2,7 @@ package footbridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 var repeated = regexp.MustCompile(`"([^"]*)"(?:x(\d+))?`)
@@ -32,12 +35,12 @@ func unquote(s string) string {
 func TestHubAnswers(t *testing.T) {
 	h := NewHub(&Options{Account: "123456789012", Region: "eu-west-1", Strict: true})
 	answer, at := "", ""
-	for _, f := range facts(t, "buses.txt") {
-		text := unquote(f.text)
+	for _, f := range facts.Read(t, "testdata/service/buses.txt") {
+		text := unquote(f.Text)
 		var info BusInfo
 		var names []string
 		var err error
-		switch f.word {
+		switch f.Word {
 		case "create":
 			var b *Bus
 			if b, err = h.Create(text, nil); err == nil {
@@ -56,14 +59,14 @@ func TestHubAnswers(t *testing.T) {
 			require.NoError(t, busErr)
 			err = b.PutRule(Rule{Name: "r", Pattern: everything})
 		case "ok", "refuse":
-			assert.Equal(t, strings.TrimSpace(f.word+" "+text), answer, "%s, and buses.txt:%d", at, f.line)
+			assert.Equal(t, strings.TrimSpace(f.Word+" "+text), answer, "%s, and %s", at, f.At)
 			answer = ""
 			continue
 		default:
-			assert.Fail(t, "bad line", "buses.txt:%d", f.line)
+			assert.Fail(t, "bad line", f.At)
 		}
-		assert.Empty(t, answer, "buses.txt:%d: want an answer above", f.line)
-		at = fmt.Sprintf("buses.txt:%d", f.line)
+		assert.Empty(t, answer, "%s: want an answer above", f.At)
+		at = f.At
 		answer = strings.TrimSpace("ok " + strings.Join(append(names, info.Name, info.ARN), " "))
 		if err != nil {
 			var refused *RequestError
@@ -319,6 +322,37 @@ func TestHubWait(t *testing.T) {
 		assert.ErrorIs(t, err, ErrClosed)
 		_, err = h.PutEvents(t.Context(), nil)
 		assert.ErrorIs(t, err, ErrClosed)
+	})
+}
+
+// Wait is exact also when a bus is deleted meanwhile, whose deliveries count no more.
+func TestHubWaitWhileDeleting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, handled := NewHub(nil), 0
+		first, err := h.Create("a", nil)
+		require.NoError(t, err)
+		second, err := h.Create("b", nil)
+		require.NoError(t, err)
+		gone, err := h.Create("c", nil)
+		require.NoError(t, err)
+		put(t, gone, "r", Target{ID: "t", Handler: failing(0, nil)})
+		publish(t, gone, 1)
+		require.NoError(t, h.Wait(t.Context()))
+		require.NoError(t, gone.RemoveRule("r"))
+		put(t, first, "r", Func("t", func(context.Context, Event) error {
+			<-time.After(time.Second)
+			handled++
+			return nil
+		}))
+		put(t, second, "r", Func("t", func(ctx context.Context, e Event) error {
+			<-time.After(time.Second)
+			_, err := first.Publish(ctx, e)
+			return errors.Join(err, h.Delete(ctx, "c"))
+		}))
+		publish(t, second, 1)
+		require.NoError(t, h.Wait(t.Context()))
+		assert.Equal(t, 1, handled)
+		require.NoError(t, h.Close(t.Context()))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -131,17 +132,30 @@ func (c *compiledInput) render(e *Event, accepted time.Time) ([]byte, error) {
 	if c.constant != nil {
 		return c.constant, nil
 	}
-	envelope, err := e.MarshalJSON()
-	if err != nil {
+	envelope := envelopes.Get().(*bytes.Buffer)
+	defer func() {
+		if envelope.Reset(); envelope.Cap() <= largeEnvelope {
+			envelopes.Put(envelope)
+		}
+	}()
+	if err := e.writeEnvelope(envelope); err != nil {
 		return nil, err
 	}
 	if c.path != nil {
-		return c.path.Append(nil, envelope)
+		return c.path.Append(nil, envelope.Bytes())
 	}
 	vars := c.vars
 	vars.IngestionTime = accepted
-	return c.transformer.Append(nil, envelope, vars)
+	return c.transformer.Append(nil, envelope.Bytes(), vars)
 }
+
+// envelopes are used again and again, since an input is made of one that nobody keeps.
+//
+// Optimization: the input itself is all that an attempt allocates (BenchmarkInput).
+var envelopes = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largeEnvelope is the size, in bytes, from which on an envelope's room is not kept.
+const largeEnvelope = 64 << 10
 
 // input returns what the target's Input makes of the event, nil if it has none. It is made
 // anew for each attempt, so that a delivery that waits holds no memory for it.

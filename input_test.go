@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 // received returns a target that keeps the payloads it receives.
@@ -101,6 +103,55 @@ func TestPutRuleRefusesInputs(t *testing.T) {
 		assert.Equal(t, RuleError{Rule: "r", Target: "id", Field: "Input", Reason: c.reason, Code: CodeValidation}, *refused)
 		assert.Empty(t, b.Rules())
 	}
+}
+
+// Each input of testdata/service/input.txt is received, or refused, as it says.
+func TestModelInputs(t *testing.T) {
+	const detail = `{"s":"v","q":"a\"b","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
+	paths := map[string]string{"missing": "$.detail.missing", "e": "$.detail.a-b_c.d[*].e"}
+	for _, key := range []string{"s", "q", "obj", "list", "bool", "zero", "false", "none"} {
+		paths[key] = "$.detail." + key
+	}
+	var in Input
+	for _, f := range facts.Read(t, "testdata/service/input.txt") {
+		switch f.Word {
+		case "constant":
+			in = Input{Constant: json.RawMessage(f.Text)}
+		case "path":
+			in = Input{Path: f.Text}
+		case "template":
+			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: f.Text}}
+		case "want", "letter", "refuse":
+			synctest.Test(t, func(t *testing.T) {
+				verb, got := receive(t, in, detail)
+				assert.Equal(t, f.Word+" "+f.Text, verb+" "+got, f.At)
+			})
+		default:
+			assert.Fail(t, "bad line", f.At)
+		}
+	}
+}
+
+// receive says what a target with that input receives, or why it does not.
+func receive(t *testing.T, in Input, detail string) (verb, text string) {
+	dlq := &MemoryDLQ{}
+	b := New(&Options{DLQ: dlq})
+	target, got := received("ID", in)
+	var refused *RuleError
+	err := b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}})
+	if err == nil {
+		_, err = b.Publish(t.Context(), Event{ID: "e-1", Source: "s", DetailType: "d", Time: time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC), Resources: []string{"arn"}, Detail: []byte(detail)})
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		if dlq.Len() == 0 {
+			return "want", strings.Join(*got, "\n")
+		}
+		var cannot *InputError
+		require.ErrorAs(t, dlq.Letters()[0].Err, &cannot)
+		return "letter", cannot.Err.Error()
+	}
+	require.ErrorAs(t, err, &refused)
+	return "refuse", refused.Reason
 }
 
 // An event of which a target's input cannot be made is a dead letter at once, and its
@@ -225,16 +276,32 @@ func TestEventsBehindAMiddleware(t *testing.T) {
 	assert.Equal(t, []int{2, 2}, []int{calls, sum})
 }
 
-// BenchmarkInput makes the input of a target with a transformer of five variables.
-func BenchmarkInput(b *testing.B) {
+// benchInput is a transformer of five variables, with an event.
+func benchInput() (c *compiledInput, e Event) {
 	in := template(`{"order": <id>, "text": "<state> at <at>", "items": <items>, "none": <none>, "rule": <aws.events.rule-name>}`,
 		"id", "$.detail.id", "state", "$.detail.state", "at", "$.time", "items", "$.detail.items[*].sku", "none", "$.detail.none")
-	c, reason := in.compile("t")
-	if reason != "" {
-		b.Fatal(reason)
-	}
-	e := Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
+	c, _ = in.compile("t")
+	return c, Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
 		Detail: []byte(`{"id":"O-1","state":"placed","customer":{"name":"Anna Jones","mail":"anna@example.com"},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}`)}
+}
+
+// An attempt allocates the input, and nothing beside it.
+func TestAllocationsOfInputs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	c, e := benchInput()
+	now := time.Now()
+	assert.LessOrEqual(t, testing.AllocsPerRun(1000, func() {
+		if _, err := c.render(&e, now); err != nil {
+			t.Error(err)
+		}
+	}), 1.0)
+}
+
+// BenchmarkInput makes the input of a target with a transformer.
+func BenchmarkInput(b *testing.B) {
+	c, e := benchInput()
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {

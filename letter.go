@@ -37,7 +37,7 @@ var ErrNoDLQ = errors.New("no dead-letter queue")
 
 // ErrTargetRemoved is why a delivery became a dead letter whose target was removed, if that
 // has DeadLetterOnRemoval.
-var ErrTargetRemoved = errors.New("footbridge: the target was removed")
+var ErrTargetRemoved = errors.New("the target was removed")
 
 // maxSends is how often a letter is sent before it is lost.
 const maxSends = 5
@@ -52,8 +52,8 @@ func (d *delivery) sendLetter(v *dispatch.Verdict) {
 		case err == nil:
 			d.endDeadLettered()
 		case v != nil && d.sends < maxSends && !permanent:
-			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
 			v.Again, v.Delay = true, d.resendDelay()
+			d.accepted.bus.log.Warn("footbridge: dead-letter queue failed", d.logArgs("try", d.sends, "error", err)...)
 		default:
 			d.endLost(err)
 		}
@@ -88,9 +88,9 @@ func (d *delivery) endDeadLettered() {
 	}
 	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.deadLettered.Add(1)
-	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
 	defer d.end(DeadLettered, letter.Err)
-	call(b, b.options.Observer.DeadLettered, *letter)
+	defer call(b, b.options.Observer.DeadLettered, *letter)
+	b.log.Warn("footbridge: dead letter", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "retries", letter.RetryAttempts)...)
 }
 
 // endLost reports that no one has the delivery, since the DLQ returned err.
@@ -100,9 +100,9 @@ func (d *delivery) endLost(err error) {
 	}
 	b, letter := d.accepted.bus, d.troubled().letter.Load()
 	b.counters.lost.Add(1)
-	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
 	defer d.end(Lost, fmt.Errorf("%w (not dead-lettered: %w)", letter.Err, err))
-	call(b, b.options.Observer.Lost, LostInfo{Letter: *letter, Err: err})
+	defer call(b, b.options.Observer.Lost, LostInfo{Letter: *letter, Err: err})
+	b.log.Error("footbridge: delivery lost", d.logArgs("code", letter.ErrorCode, "error", letter.Err, "dlq", err, "retries", letter.RetryAttempts)...)
 }
 
 // Abandon implements dispatch.Work: it makes a dead letter of d.
@@ -116,8 +116,8 @@ func (d *delivery) Abandon(r dispatch.Reason, v *dispatch.Verdict) {
 		} else { // a letter that its DLQ has refused, which is sent again all the same
 			*v = dispatch.Verdict{Again: true, Delay: d.resendDelay()}
 		}
-	case dispatch.Closed:
-		d.sendLetter(nil) // also one that waited to be sent again
+	case dispatch.Closed, dispatch.NoRoom:
+		d.sendLetter(nil) // also one that waited, or was to wait, to be sent again
 	case dispatch.Unfinished:
 		if claimed {
 			d.sendLetter(nil)

@@ -1,6 +1,8 @@
 package footbridge
 
 import (
+	"errors"
+
 	"github.com/footbridge-go/footbridge/internal/explain"
 )
 
@@ -14,26 +16,26 @@ type Finding struct {
 
 // String returns the finding in one line.
 func (f Finding) String() string {
-	if f.Pointer == "" {
-		return f.Code + ": " + f.Message
+	text := f.Code + ": " + f.Message
+	if f.Pointer != "" {
+		text = f.Pointer + ": " + text
 	}
-	return f.Pointer + ": " + f.Code + ": " + f.Message
+	return printable(text)
 }
 
 // Codes of findings.
 const (
-	LintNeverMatches        = explain.NeverMatches   // no event can match
-	LintNeverRouted         = explain.NeverRouted    // no event of a bus can: each way to match has a field that an envelope never satisfies
-	LintEmptyRange          = explain.EmptyRange     // no number lies in a numeric
-	LintEnvelopeType        = explain.EnvelopeType   // an envelope never has such a value there, such as a number as its source
-	LintUnknownField        = explain.UnknownField   // an envelope has no such field
-	LintReplaced            = explain.SetAgain       // the field is set again, by an equal key or in a $or, which counts instead
-	LintCovered             = explain.Covered        // another value of the list takes all that this one does
-	LintAlwaysHolds         = explain.AlwaysHolds    // the list takes every value
-	LintNumericString       = explain.NumericString  // a hint: a string of digits, where events often have a number
-	LintValueAndFields      = explain.ValueAndFields // the pattern wants a value of a field, and fields below it
-	LintTooLong             = explain.TooLong        // more than the service's 2,048 characters
-	LintTooManyCombinations = explain.TooManyOr      // more than the service's 1,000 combinations of $or branches
+	LintNeverMatches   = explain.NeverMatches   // no event can match
+	LintNeverRouted    = explain.NeverRouted    // no event of a bus can: each way to match has a field that an envelope never satisfies
+	LintEmptyRange     = explain.EmptyRange     // no number lies in a numeric
+	LintEnvelopeType   = explain.EnvelopeType   // an envelope never has such a value there, such as a number as its source
+	LintUnknownField   = explain.UnknownField   // an envelope has no such field
+	LintReplaced       = explain.SetAgain       // the field is set again, by an equal key or in a $or, which counts instead
+	LintCovered        = explain.Covered        // another value of the list, or branch of the $or, takes all that this one does
+	LintAlwaysHolds    = explain.AlwaysHolds    // the list takes every value
+	LintNumericString  = explain.NumericString  // a hint: a string of digits, where events often have a number
+	LintValueAndFields = explain.ValueAndFields // the pattern wants a value of a field, and fields below it
+	LintRefused        = "refused"              // a bus with Options.Strict, and the service, refuse it, for the reason given
 )
 
 // Lint looks for mistakes in the pattern. It takes the pattern for one of a bus's rules,
@@ -46,6 +48,9 @@ func (p *Pattern) Lint() []Finding {
 		return nil
 	}
 	var findings []Finding
+	if refused := (*RuleError)(nil); errors.As((&Rule{Pattern: p}).checkStrict(), &refused) {
+		findings = append(findings, Finding{Code: LintRefused, Message: refused.Reason})
+	}
 	for _, f := range explain.Lint(p.String()) {
 		findings = append(findings, Finding(f))
 	}

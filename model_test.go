@@ -3,7 +3,9 @@ package footbridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,24 +13,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 // Each fact of testdata/service/model.txt has a test of its name, which passes.
 func TestModel(t *testing.T) {
-	named := make(map[string]bool)
-	for _, f := range facts(t, "model.txt") {
-		name, text, _ := strings.Cut(f.text, " ")
-		require.Equal(t, "fact", f.word, "model.txt:%d", f.line)
-		require.NotNil(t, modelTests[name], "model.txt:%d: %s has no test", f.line, name)
-		require.NotEmpty(t, text)
-		named[name] = true
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { modelTests[name](t) })
-		})
+	tests := make(map[string]func(*testing.T))
+	for name, test := range modelTests {
+		tests[name] = func(t *testing.T) { synctest.Test(t, test) }
 	}
-	for name := range modelTests {
-		assert.True(t, named[name], "model.txt does not have %s", name)
-	}
+	facts.Run(t, "testdata/service/model.txt", tests)
 }
 
 // deliverTo puts a rule with that target on b, puts the entry, and closes b.
@@ -55,6 +50,14 @@ func letterOf(t *testing.T, h Handler, p RetryPolicy) DeadLetter {
 	deliverTo(t, New(&Options{DLQ: dlq, Retry: p}), Target{ID: "t", Handler: h}, someEntry)
 	require.Equal(t, 1, dlq.Len())
 	return dlq.Letters()[0]
+}
+
+// refusedRequest returns why Strict refuses a request as a whole.
+func refusedRequest(t *testing.T, entries []Entry) string {
+	_, err := New(&Options{Strict: true}).PutEvents(t.Context(), entries)
+	var refused *RequestError
+	require.ErrorAs(t, err, &refused)
+	return refused.Code + ": " + refused.Message
 }
 
 var someEntry = Entry{Source: "s", DetailType: "d", Detail: `{"a":1}`}
@@ -121,6 +124,29 @@ var modelTests = map[string]func(t *testing.T){
 		deliverTo(t, b, target, someEntry)
 		assert.Len(t, *got, 2)
 	},
+	"eleven-entries": func(t *testing.T) {
+		assert.Equal(t, "ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10",
+			refusedRequest(t, slices.Repeat([]Entry{someEntry}, 11)))
+	},
+	"no-entry": func(t *testing.T) {
+		assert.Equal(t, "ValidationException: 1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: Member must have length greater than or equal to 1",
+			refusedRequest(t, nil))
+	},
+	"too-large": func(t *testing.T) {
+		large := Entry{Source: "s", DetailType: "d", Detail: `{"a":"` + strings.Repeat("x", 1<<20-10) + `"}`}
+		require.Equal(t, 1<<20, large.Size())
+		assert.Equal(t, "ValidationException: Total size of the entries in the request is over the limit.", refusedRequest(t, []Entry{large}))
+	},
+	"limit-exceeded": func(t *testing.T) {
+		b := New(&Options{Strict: true})
+		var refused *RuleError
+		for n := range 301 {
+			err := b.PutRule(Rule{Name: fmt.Sprint("r", n), Pattern: everything})
+			require.Equal(t, n < 300, err == nil)
+			errors.As(err, &refused)
+		}
+		assert.Equal(t, []string{"LimitExceededException", "The requested resource exceeds the maximum number allowed."}, []string{refused.Code, refused.Reason})
+	},
 	"later-failure": func(t *testing.T) {
 		b := New(&Options{Retry: NoRetry})
 		r := deliverTo(t, b, Target{ID: "t", Handler: failing(1, errDown)}, someEntry)
@@ -147,6 +173,19 @@ var modelTests = map[string]func(t *testing.T){
 		var refused *RuleError
 		require.ErrorAs(t, New(nil).PutRule(Rule{Name: "r"}), &refused)
 		assert.Equal(t, "Pattern", refused.Field)
+	},
+	"targets-replaced": func(t *testing.T) {
+		b := New(nil)
+		put(t, b, "r", Target{ID: "old", Handler: failing(0, nil)})
+		put(t, b, "r", Target{ID: "new", Handler: failing(0, nil)})
+		require.Len(t, b.Rules()[0].Targets, 1)
+		assert.Equal(t, "new", b.Rules()[0].Targets[0].ID)
+	},
+	"one-input": func(t *testing.T) {
+		target, _ := received("ID", Input{Path: "$.detail", Constant: json.RawMessage(`1`)})
+		var refused *RuleError
+		require.ErrorAs(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}}), &refused)
+		assert.Equal(t, []string{CodeValidation, "Only one of Input, InputPath, or InputTransformer must be provided for target ID."}, []string{refused.Code, refused.Reason})
 	},
 	"two-ids": func(t *testing.T) {
 		b, h := New(nil), newBlocker()
@@ -273,59 +312,47 @@ var modelTests = map[string]func(t *testing.T){
 		s := b.Stats()
 		assert.EqualValues(t, []int64{2, 6, 5, 4, 1}, []int64{s.TriggeredRules, s.Invocations, s.FailedInvocations, s.RetryInvocationAttempts, s.DeadLettered})
 	},
+	"metrics-of-matches": func(t *testing.T) {
+		b := New(nil)
+		_, err := b.PutEvents(t.Context(), []Entry{someEntry})
+		require.NoError(t, err)
+		deliverTo(t, b, Target{ID: "t", Handler: failing(0, nil)}, someEntry)
+		s := b.Stats()
+		assert.EqualValues(t, []int64{2, 1}, []int64{s.Published, s.Unmatched})
+	},
+	"metrics-of-failing-queues": func(t *testing.T) {
+		b := New(&Options{Retry: NoRetry, DLQ: dlqFunc(func(DeadLetter) error { return errDown })})
+		deliverTo(t, b, Target{ID: "t", Handler: failing(1, errDown)}, someEntry)
+		assert.EqualValues(t, []int64{0, 1}, []int64{b.Stats().DeadLettered, b.Stats().Lost})
+	},
+	"latency": func(t *testing.T) {
+		b, h, latency := New(nil), newBlocker(), time.Duration(0)
+		put(t, b, "r", Target{ID: "t", Concurrency: 1, Handler: HandlerFunc(func(ctx context.Context, d Delivery) error {
+			latency = time.Since(d.Accepted)
+			return h.Handle(ctx, d)
+		})})
+		publish(t, b, 1, 2)
+		<-time.After(time.Minute)
+		close(h.gate)
+		require.NoError(t, b.Close(t.Context()))
+		assert.Equal(t, time.Minute, latency)
+	},
+	"redrive": func(t *testing.T) {
+		dlq := &MemoryDLQ{}
+		b := New(&Options{DLQ: dlq, Retry: NoRetry})
+		down := errDown
+		put(t, b, "r", Func("t", func(context.Context, Event) error { return down }))
+		publish(t, b, 1)
+		require.NoError(t, b.Wait(t.Context()))
+		down = nil
+		n, err := dlq.Redrive(t.Context(), b, nil)
+		require.NoError(t, err)
+		require.NoError(t, b.Close(t.Context()))
+		assert.Equal(t, []int64{1, 1, 1}, []int64{int64(n), b.Stats().DeadLettered, b.Stats().Delivered})
+	},
 	"bus-takes-no-input": func(t *testing.T) {
 		target := Forward("f", New(nil))
 		target.Input.Path = "$.detail"
 		assert.Error(t, New(nil).PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}}))
 	},
-}
-
-// Each input of testdata/service/input.txt is received, or refused, as it says.
-func TestModelInputs(t *testing.T) {
-	const detail = `{"s":"v","obj":{"acc_id":"x"},"list":["A","B"],"bool":true,"zero":0,"false":false,"none":[],"a-b_c":{"d":[{"e":1},{"e":2}]}}`
-	paths := map[string]string{"missing": "$.detail.missing", "e": "$.detail.a-b_c.d[*].e"}
-	for _, key := range []string{"s", "obj", "list", "bool", "zero", "false", "none"} {
-		paths[key] = "$.detail." + key
-	}
-	var in Input
-	for _, f := range facts(t, "input.txt") {
-		text := strings.Join(append([]string{f.text}, f.continuation...), "\n")
-		switch f.word {
-		case "constant":
-			in = Input{Constant: json.RawMessage(text)}
-		case "path":
-			in = Input{Path: text}
-		case "template":
-			in = Input{Transformer: InputTransformer{InputPathsMap: paths, InputTemplate: text}}
-		case "want", "letter", "refuse":
-			synctest.Test(t, func(t *testing.T) {
-				verb, got := receive(t, in, detail)
-				assert.Equal(t, f.word+" "+text, verb+" "+got, "input.txt:%d", f.line)
-			})
-		default:
-			assert.Fail(t, "bad line", "input.txt:%d", f.line)
-		}
-	}
-}
-
-// receive says what a target with that input receives, or why it does not.
-func receive(t *testing.T, in Input, detail string) (verb, text string) {
-	dlq := &MemoryDLQ{}
-	b := New(&Options{DLQ: dlq})
-	target, got := received("ID", in)
-	var refused *RuleError
-	err := b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{target}})
-	if err == nil {
-		_, err = b.Publish(t.Context(), Event{ID: "e-1", Source: "s", DetailType: "d", Time: time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC), Resources: []string{"arn"}, Detail: []byte(detail)})
-		require.NoError(t, err)
-		require.NoError(t, b.Close(t.Context()))
-		if dlq.Len() == 0 {
-			return "want", strings.Join(*got, "\n")
-		}
-		var cannot *InputError
-		require.ErrorAs(t, dlq.Letters()[0].Err, &cannot)
-		return "letter", cannot.Err.Error()
-	}
-	require.ErrorAs(t, err, &refused)
-	return "refuse", refused.Reason
 }

@@ -1,6 +1,7 @@
 package footbridge
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -8,8 +9,9 @@ import (
 
 // An Observer is told what a bus does. Any of its functions may be nil. They are
 // called where the thing happens, on publishers' and workers' goroutines, by any
-// number of them at once: they should be quick. They must not wait for the bus. A
-// panic in one is logged and otherwise ignored.
+// number of them at once, and by who closes a bus or removes a rule: they should be quick.
+// They must not wait for the bus, as Publish may for room. A panic in one is logged and
+// otherwise ignored.
 type Observer struct {
 	Published    func(PublishInfo) // an event was accepted
 	Unmatched    func(PublishInfo) // an event was accepted and matches no rule
@@ -146,4 +148,17 @@ func call[T any](b *Bus, fn func(T), info T) {
 		}
 	}()
 	fn(info)
+}
+
+// A containedLog is the slog.Handler of a bus, which contains panics: there is no one to tell.
+type containedLog struct{ slog.Handler }
+
+func (l containedLog) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
+	defer func() { _ = recover() }()
+	return l.Handler.Enabled(ctx, level)
+}
+
+func (l containedLog) Handle(ctx context.Context, r slog.Record) error {
+	defer func() { _ = recover() }()
+	return l.Handler.Handle(ctx, r)
 }

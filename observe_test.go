@@ -118,3 +118,12 @@ func TestLogOfFailingTargets(t *testing.T) {
 		assert.Contains(t, lines[2], `level=INFO msg="footbridge: a target has recovered"`)
 	})
 }
+
+// An event that matches no rule is logged, at a level that is off by default.
+func TestLogOfUnmatchedEvents(t *testing.T) {
+	var log bytes.Buffer
+	b := New(&Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	publish(t, b, 1)
+	require.NoError(t, b.Close(t.Context()))
+	assert.Contains(t, log.String(), `level=DEBUG msg="footbridge: an event matches no rule" bus=default event=e1 source=`)
+}

@@ -213,6 +213,7 @@ func (b *Bus) put(a *accepted, p *publication, s *press) {
 	c.triggeredRules.Add(int64(len(s.rules)))
 	if len(s.rules) == 0 {
 		c.unmatched.Add(1)
+		a.logUnmatched()
 	}
 	if o.Published != nil || o.Unmatched != nil {
 		info := PublishInfo{Event: a.event, Rules: len(s.rules), Targets: len(s.batch)}
@@ -220,6 +221,13 @@ func (b *Bus) put(a *accepted, p *publication, s *press) {
 		if len(s.rules) == 0 {
 			call(b, o.Unmatched, info)
 		}
+	}
+}
+
+func (a *accepted) logUnmatched() {
+	if b, e := a.bus, &a.event; b.log.Enabled(a.values, slog.LevelDebug) {
+		b.log.DebugContext(a.values, "footbridge: an event matches no rule", slog.String("bus", b.options.Name), slog.String("event", e.ID),
+			slog.String("source", e.Source), slog.String("detail-type", e.DetailType))
 	}
 }
 

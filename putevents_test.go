@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 // Each entry of testdata/service/putevents.txt fares as the service lets it.
@@ -19,18 +21,18 @@ func TestPutEventsEntries(t *testing.T) {
 	put(t, lax, "r", Target{ID: "t", Handler: failing(0, nil)})
 	put(t, strict, "r", Target{ID: "t", Handler: failing(0, nil)})
 	fates := make(map[*Bus]string) // of the entry above
-	for _, f := range facts(t, "putevents.txt") {
-		at := fmt.Sprintf("%s:%d", f.file, f.line)
-		switch f.word {
+	for _, f := range facts.Read(t, "testdata/service/putevents.txt") {
+		at := f.At
+		switch f.Word {
 		case "entry":
 			assert.Empty(t, fates, "%s: want a fate above", at)
 			var e Entry
-			require.NoError(t, json.Unmarshal([]byte(f.text), &e), at)
+			require.NoError(t, json.Unmarshal([]byte(f.Text), &e), at)
 			for _, b := range []*Bus{lax, strict} {
 				fates[b] = fate(t, b, e)
 			}
 		case "accepted", "fails":
-			want := strings.TrimSpace(f.word + " " + f.text)
+			want := strings.TrimSpace(f.Word + " " + f.Text)
 			assert.Equal(t, want, fates[lax], at)
 			if fates[strict] == want {
 				clear(fates)
@@ -38,12 +40,12 @@ func TestPutEventsEntries(t *testing.T) {
 				delete(fates, lax)
 			}
 		case "strict":
-			assert.Equal(t, map[*Bus]string{strict: f.text}, fates, at)
+			assert.Equal(t, map[*Bus]string{strict: f.Text}, fates, at)
 			clear(fates)
 		case "size":
 			var want int
 			var text string
-			n, err := fmt.Sscanf(f.text, "%d %s", &want, &text)
+			n, err := fmt.Sscanf(f.Text, "%d %s", &want, &text)
 			require.Equal(t, 2, n, "%s: %v", at, err)
 			var e Entry
 			require.NoError(t, json.Unmarshal([]byte(text), &e), at)

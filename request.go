@@ -58,18 +58,12 @@ func TestEventPattern(pattern, event string) (bool, error) {
 		return false, err
 	}
 	var envelope map[string]json.RawMessage
-	err = json.Unmarshal([]byte(event), &envelope)
+	_ = json.Unmarshal([]byte(event), &envelope) // what is no object has none of the keys
 	for _, key := range [...]string{"id", "account", "source", "time", "region", "detail-type"} {
 		var s *string
-		if err == nil {
-			err = json.Unmarshal(envelope[key], &s)
+		if json.Unmarshal(envelope[key], &s) != nil || s == nil {
+			return false, invalid("Parameter Event is not valid.")
 		}
-		if s == nil {
-			envelope = nil
-		}
-	}
-	if err != nil || envelope == nil {
-		return false, invalid("Parameter Event is not valid.")
 	}
 	return p.Match([]byte(event))
 }

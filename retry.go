@@ -39,7 +39,7 @@ const (
 //
 // The jitter is drawn from a hash of the event's ID, the rule, the target and the
 // number of the retry: it spreads deliveries, and yet the same attempt always has
-// the same delay.
+// the same delay. New and PutRule refuse one with a negative duration.
 type Backoff struct {
 	Base       time.Duration // zero: 1 second
 	MaxDelay   time.Duration // zero: 16 minutes

@@ -278,7 +278,7 @@ func (b *Bus) sortedRulesLocked() []*rule {
 func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 	n := &target{Target: t, rule: rule, handler: t.Handler, retry: t.Retry, dlq: t.DLQ}
 	for _, m := range slices.Backward(b.options.Middleware) {
-		if n.handler = m(n.handler); n.handler == nil {
+		if n.handler = m(n.handler); isNil(n.handler) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/dispatch"
 )
 
 func TestPutRuleRefuses(t *testing.T) {
@@ -46,6 +48,13 @@ func TestPutRuleRefuses(t *testing.T) {
 		{with(func(t *Target) { t.Concurrency = -1 }), "ok", "Concurrency", "want 0 or more, got -1"},
 		{with(func(t *Target) { t.Queue = -1 }), "ok", "Queue", "want 0 or more, got -1"},
 		{with(func(t *Target) { t.Backlog = -1 }), "ok", "Backlog", "want 0 or more, got -1"},
+		{with(func(t *Target) { t.Handler = (*blocker)(nil) }), "ok", "Handler", "got nil"},
+		{with(func(t *Target) { t.DLQ = (*MemoryDLQ)(nil) }), "ok", "DLQ", "want one or none, got a nil *footbridge.MemoryDLQ"},
+		{with(func(t *Target) { t.DLQ = dlqFunc(nil) }), "ok", "DLQ", "got a nil footbridge.dlqFunc"},
+		{with(func(t *Target) { t.Retry = (*Backoff)(nil) }), "ok", "Retry", "got a nil *footbridge.Backoff"},
+		{with(func(t *Target) { t.Retry = Backoff{Base: -1} }), "ok", "Retry", "want durations of 0, the default, or more, got {Base:-1ns "},
+		{with(func(t *Target) { t.Retry = Backoff{MaxDelay: -1} }), "ok", "Retry", "got {Base:0s MaxDelay:-1ns "},
+		{with(func(t *Target) { t.Retry = &Backoff{MaxAge: -1} }), "ok", "Retry", "MaxAge:-1ns "},
 		{with(func(t *Target) { t.Timeout = -1 }), "ok", "Timeout", "want 0 or more"},
 		{with(func(t *Target) { t.Overflow = 3 }), "ok", "Overflow", "got 3"},
 		{with(func(t *Target) { t.Overflow = -1 }), "ok", "Overflow", "got -1"},
@@ -60,10 +69,12 @@ func TestPutRuleRefuses(t *testing.T) {
 		require.Len(t, b.Rules(), 1)
 		assert.Equal(t, "before", b.Rules()[0].Targets[0].ID) // what was there stays
 	}
-	b := New(&Options{Middleware: []Middleware{func(Handler) Handler { return nil }}})
-	var refused *RuleError
-	require.ErrorAs(t, b.PutRule(with(func(*Target) {})), &refused)
-	assert.EqualError(t, refused, `footbridge: rule "r" refused: target "ok": Handler: a middleware has returned nil for it`)
+	for _, h := range []Handler{nil, HandlerFunc(nil)} {
+		b := New(&Options{Middleware: []Middleware{func(Handler) Handler { return h }}})
+		var refused *RuleError
+		require.ErrorAs(t, b.PutRule(with(func(*Target) {})), &refused)
+		assert.EqualError(t, refused, `footbridge: rule "r" refused: target "ok": Handler: a middleware has returned nil for it`)
+	}
 }
 
 func TestRules(t *testing.T) {
@@ -180,6 +191,19 @@ func TestRemovedRulesFinishWhatTheyHave(t *testing.T) {
 		assert.EqualValues(t, 1, b.Stats().Unmatched)
 		checkBooks(t, b)
 	})
+}
+
+// A publisher that has matched a rule before it was removed, and comes with the event
+// behind that, finds out: it does not reach the targets any more.
+func TestRemovalIsBetweenMatchAndQueue(t *testing.T) {
+	b := New(nil)
+	put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
+	s, a := new(press), &accepted{bus: b, event: event(1), time: time.Now()}
+	require.NoError(t, s.prepare(a, &publication{}))
+	require.NoError(t, b.RemoveRule("r"))
+	assert.False(t, b.offer(&publication{}, s))
+	assert.ErrorIs(t, b.dispatcher.Reserve(s.batch, false), dispatch.ErrRetired)
+	require.NoError(t, b.Close(t.Context()))
 }
 
 // A target that is replaced keeps its queue: its concurrency bound holds across.

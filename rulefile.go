@@ -49,8 +49,8 @@ func (e *RulesError) Unwrap() error { return e.Err }
 // with one. The ID is a key of targets, which has what cannot be data, a Handler for one;
 // what the file says of the target replaces what targets does: "input" (any JSON value,
 // which is received compact), "inputPath" or "inputTransformer", as in [Input]; and
-// "retry", as in [Backoff], with durations as [time.ParseDuration] reads them. What is left
-// out of it is the default; 0 "maxRetries" are none, as in the service.
+// "retry", as in [Backoff], with durations above 0 as [time.ParseDuration] reads them. What is
+// left out of it is the default; 0 "maxRetries" are none, as in the service.
 //
 // The error is a *RulesError, also for keys and IDs that are unknown, keys and names that
 // come twice, and what PutRule would refuse; or it wraps one of r.
@@ -251,7 +251,7 @@ func (t *Target) data() any {
 	if tr := t.Input.Transformer; !tr.isZero() {
 		j.InputTransformer = &transformerJSON{tr.InputPathsMap, tr.InputTemplate}
 	}
-	b, isBackoff := t.Retry.(Backoff)
+	b, isBackoff := backoffOf(t.Retry)
 	if isBackoff {
 		j.Retry = &retryJSON{nil, durationText(b.MaxAge), durationText(b.Base), durationText(b.MaxDelay), b.NoJitter}
 		if b.MaxRetries != 0 {

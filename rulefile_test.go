@@ -81,7 +81,7 @@ func TestSaveRules(t *testing.T) {
 
 	assert.Contains(t, saved.String(), `"maxRetries": 0`, "of NoRetry")
 	saved.Reset()
-	negative := Target{ID: "email", Handler: failing(0, nil), Retry: Backoff{MaxRetries: -7, MaxAge: -1, Base: -1, MaxDelay: -1}}
+	negative := Target{ID: "email", Handler: failing(0, nil), Retry: &Backoff{MaxRetries: -7}}
 	require.NoError(t, SaveRules(&saved, []Rule{{Name: "r", Pattern: everything, Targets: []Target{negative}}}))
 	again, err = LoadRules(&saved, fileTargets())
 	require.NoError(t, err)
@@ -155,9 +155,10 @@ var refusedFiles = []struct{ text, at, want string }{
 	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys [maxRetries maxAge base maxDelay noJitter], got "max" (at /0/targets/1/retry/max, `},
 	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
 	{targetWith(`"retry":{"maxRetries":-1}`), `-1}`, `want 0 or more, got "-1" (at /0/targets/1/retry/maxRetries, `},
-	{targetWith(`"retry":{"maxAge":"-1h"}`), `"-1h"`, `want a duration such as "1m30s", got "\"-1h\"" (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"maxAge":"-1h"}`), `"-1h"`, `want a duration above 0 such as "1m30s", got "\"-1h\"" (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"maxAge":"0s"}`), `"0s"`, `want a duration above 0 such as "1m30s", got "\"0s\"" (at /0/targets/1/retry/maxAge, `},
 	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
-	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
+	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration above 0 such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
 	{targetWith(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
 }
 

@@ -142,18 +142,21 @@ func (n *node) decode(v any, what string) {
 	}
 }
 
-// duration returns the duration that n is, or 0 if n is nil.
+// duration returns the duration that n is, which is above 0, or 0 if n is nil.
 func (n *node) duration() time.Duration {
-	d, err := time.ParseDuration(n.text("0s"))
-	if err != nil || d < 0 {
-		n.want(`a duration such as "1m30s"`)
+	if n == nil {
+		return 0
+	}
+	d, err := time.ParseDuration(n.text(""))
+	if err != nil || d <= 0 { // in a Backoff 0 is the default, which who writes "0s" does not mean
+		n.want(`a duration above 0 such as "1m30s"`)
 	}
 	return d
 }
 
-// durationText returns what duration reads, "" for the default: 0 or less.
+// durationText returns what duration reads, "" for 0.
 func durationText(d time.Duration) string {
-	if d <= 0 {
+	if d == 0 {
 		return ""
 	}
 	return d.String()

@@ -147,7 +147,7 @@ func TestStandInsNeedANetwork(t *testing.T) {
 	require.NoError(t, err)
 	n := 0
 	for _, name := range append(files, inner...) {
-		if strings.HasSuffix(name, "_test.go") {
+		if strings.HasSuffix(name, "_test.go") || filepath.Dir(name) == filepath.Join("internal", "facts") { // which is for tests
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)

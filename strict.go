@@ -132,12 +132,8 @@ func (tr *InputTransformer) pathsReason() string {
 // retryReason says why the service would not take a policy; of one that is no Backoff it
 // cannot be said.
 func retryReason(p RetryPolicy) string {
-	b, ok := p.(Backoff)
-	if to, isPointer := p.(*Backoff); isPointer && to != nil {
-		b, ok = *to, true
-	}
+	b, _ := backoffOf(p)
 	switch {
-	case !ok:
 	case b.MaxRetries > DefaultMaxRetries:
 		return fmt.Sprintf("want at most %d retries, got %d", DefaultMaxRetries, b.MaxRetries)
 	case b.MaxAge > DefaultMaxAge || b.MaxAge > 0 && b.MaxAge < minAge:

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 // strictCases do to a bus what has n of what they are named for.
@@ -168,16 +170,16 @@ func refusal(err error) string {
 func TestStrictLimits(t *testing.T) {
 	strictBus := func() *Bus { b := New(&Options{Strict: true}); put(t, b, "r"); return b }
 	seen := make(map[string]bool)
-	for _, f := range facts(t, "limits.txt") {
-		at := fmt.Sprintf("%s:%d: %s", f.file, f.line, f.text)
+	for _, f := range facts.Read(t, "testdata/service/limits.txt") {
+		at := f.At + ": " + f.Text
 		var name, code string
 		var n int
-		_, err := fmt.Sscan(f.text, &name, &n, &code)
+		_, err := fmt.Sscan(f.Text, &name, &n, &code)
 		require.NoError(t, err, at)
 		do, beyond := strictCases[name], n+1
 		require.NotNil(t, do, at)
 		seen[name] = true
-		if f.word == "min" {
+		if f.Word == "min" {
 			beyond = n - 1
 		}
 		assert.NoError(t, do(t, strictBus(), n), at)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +17,7 @@ type Target struct {
 	ID      string // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the rule's other targets
 	Handler Handler
 	Input   Input       // what it receives; zero: the envelope
-	Retry   RetryPolicy // nil: the bus's
+	Retry   RetryPolicy // nil: the bus's. A Backoff with a duration below 0 is refused
 	DLQ     DLQ         // nil: the bus's
 
 	// Concurrency is how many attempts run at a time; 1 is one after another, and
@@ -28,7 +29,9 @@ type Target struct {
 	// they were published, one at a time: one that fails holds back its key, and
 	// only its key, until it is decided. Nil: no order. It is called by the
 	// publisher, again after each wait for room. One that fails for long holds its key back
-	// as long: such targets want a short Retry.
+	// as long: such targets want a short Retry. If it panics the delivery is a dead letter.
+	// A target that is removed and put again, rather than replaced, has a new queue: what
+	// the old one has goes on beside it, in an order of its own.
 	OrderBy func(Event) string
 
 	// Queue is how many deliveries may wait for their first attempt. Memory is taken
@@ -37,8 +40,9 @@ type Target struct {
 	Overflow Overflow
 
 	// Backlog is how many deliveries may wait for a retry, those that OrderBy holds
-	// back behind one included. Beyond it they become dead letters. Zero is the
-	// bus's default.
+	// back behind one included. Beyond it they become dead letters. Letters that a DLQ
+	// refuses wait for it, too, up to twice the bound in all; beyond that they are lost.
+	// Zero is the bus's default.
 	Backlog int
 
 	// DeadLetterOnRemoval says what becomes of accepted deliveries when the target is
@@ -65,7 +69,7 @@ const (
 	// OverflowReject refuses the event, for all its targets, with a *QueueFullError.
 	OverflowReject
 	// OverflowDeadLetter accepts the event; for this target it becomes a dead
-	// letter, which the publisher's goroutine sends to the DLQ.
+	// letter, which the publisher's goroutine sends to the DLQ, however long that takes.
 	OverflowDeadLetter
 )
 
@@ -74,29 +78,59 @@ var _ = [1]int{}[int(OverflowBlock)-int(dispatch.Block)+int(OverflowReject)-int(
 
 // check returns the field that is wrong and why, or "" and "".
 func (t *Target) check() (field, reason string) {
-	for _, n := range [...]struct {
-		field string
-		n     int
-	}{{"Concurrency", t.Concurrency}, {"Queue", t.Queue}, {"Backlog", t.Backlog}} {
-		if n.n < 0 {
-			field, reason = n.field, fmt.Sprintf("want 0 or more, got %d", n.n)
-		}
-	}
-	f, isFunc := t.Handler.(HandlerFunc)
 	switch {
 	case nameReason(t.ID) != "":
 		return "ID", nameReason(t.ID)
-	case t.Handler == nil || isFunc && f == nil:
+	case isNil(t.Handler):
 		return "Handler", "want one, got nil"
 	case t.Timeout < 0:
 		return "Timeout", fmt.Sprintf("want 0 or more, got %v", t.Timeout)
 	case t.Overflow < OverflowBlock || t.Overflow > OverflowDeadLetter:
 		return "Overflow", fmt.Sprintf("want OverflowBlock, OverflowReject or OverflowDeadLetter, got %d", t.Overflow)
 	}
-	if reason == "" {
-		field, reason = "Input", t.checkInput()
+	if field, reason = checkBounds(t.Retry, t.DLQ, t.Concurrency, t.Queue, t.Backlog); reason != "" {
+		return field, reason
 	}
-	return field, reason
+	return "Input", t.checkInput()
+}
+
+// checkBounds returns the field that is wrong and why, or "" and "", of those that a target
+// and its bus both have.
+func checkBounds(retry RetryPolicy, dlq DLQ, concurrency, queue, backlog int) (field, reason string) {
+	for _, n := range [...]struct {
+		field string
+		n     int
+	}{{"Concurrency", concurrency}, {"Queue", queue}, {"Backlog", backlog}} {
+		if n.n < 0 {
+			return n.field, fmt.Sprintf("want 0 or more, got %d", n.n)
+		}
+	}
+	b, _ := backoffOf(retry)
+	switch {
+	case dlq != nil && isNil(dlq):
+		return "DLQ", fmt.Sprintf("want one or none, got a nil %T", dlq)
+	case retry != nil && isNil(retry):
+		return "Retry", fmt.Sprintf("want one or none, got a nil %T", retry)
+	case b.Base < 0 || b.MaxDelay < 0 || b.MaxAge < 0:
+		return "Retry", fmt.Sprintf("want durations of 0, the default, or more, got %+v", b)
+	}
+	return "", ""
+}
+
+// isNil reports whether v is nil, or a pointer or function that is: a nil pointer, made an
+// interface, is no nil interface, and to find that out at the first event is late.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
+}
+
+// backoffOf returns the Backoff that p is or points to.
+func backoffOf(p RetryPolicy) (b Backoff, ok bool) {
+	if to, isPointer := p.(*Backoff); isPointer && to != nil {
+		return *to, true
+	}
+	b, ok = p.(Backoff)
+	return b, ok
 }
 
 // checkInput says why the target does not take its Input; "" is that it does.
@@ -120,7 +154,7 @@ func (t *Target) checkInput() string {
 // Handle may be called by any number of goroutines, up to the target's Concurrency.
 // It must not change the event. Its context has the values of the publisher's, but
 // not its cancellation: it ends with the target's Timeout or when the bus is closed
-// by force.
+// by force. With a Timeout it ends when Handle returns, too; without one it may outlive that.
 type Handler interface {
 	Handle(ctx context.Context, d Delivery) error
 }

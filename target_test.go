@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -315,21 +316,66 @@ func TestGoexitAnywhere(t *testing.T) {
 		"lost":         {Retry: NoRetry, Observer: &Observer{Lost: func(LostInfo) { exit() }}},
 		"published":    {Retry: NoRetry, Observer: &Observer{Published: func(PublishInfo) { exit() }}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := New(&o)
-				put(t, b, "r", Target{ID: "fails", Handler: failing(1, errDown)}, Target{ID: "ok", Handler: failing(0, nil)})
-				done := 0
-				go func() {
-					_, err := b.PublishNotify(t.Context(), event(1), func(Outcome) { done++ })
-					assert.NoError(t, err)
-				}()
-				synctest.Wait()
-				require.NoError(t, b.Close(t.Context()))
-				assert.Equal(t, 1, done)
-				assert.EqualValues(t, 2, b.Stats().Deliveries)
-				checkBooks(t, b)
+		t.Run(name, func(t *testing.T) { checkOneFailureIsDecided(t, o, failing(1, errDown)) })
+	}
+}
+
+// checkOneFailureIsDecided publishes an event to two targets, one of which fails once, and
+// checks that both are decided, whatever else o does.
+func checkOneFailureIsDecided(t *testing.T, o Options, fails Handler) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(&o)
+		put(t, b, "r", Target{ID: "fails", Handler: fails}, Target{ID: "ok", Handler: failing(0, nil)})
+		done := 0
+		go func() {
+			_, err := b.PublishNotify(t.Context(), event(1), func(Outcome) { done++ })
+			assert.NoError(t, err)
+		}()
+		synctest.Wait()
+		require.NoError(t, b.Close(t.Context()))
+		assert.Equal(t, 1, done)
+		assert.EqualValues(t, 2, b.Stats().Deliveries)
+		checkBooks(t, b)
+	})
+}
+
+// A logFunc is a slog.Handler.
+type logFunc func(slog.Record)
+
+func (f logFunc) Enabled(context.Context, slog.Level) bool      { return true }
+func (f logFunc) Handle(_ context.Context, r slog.Record) error { f(r); return nil }
+func (f logFunc) WithAttrs([]slog.Attr) slog.Handler            { return f }
+func (f logFunc) WithGroup(string) slog.Handler                 { return f }
+
+// A logger that panics, or ends the goroutine, changes nothing else.
+func TestLoggersAreContained(t *testing.T) {
+	refuses := dlqFunc(func(DeadLetter) error { return errDown })
+	for message, o := range map[string]Options{
+		"a target begins to fail":  {},
+		"a target has recovered":   {},
+		"attempt failed":           {},
+		"a handler has panicked":   {},
+		"dead letter":              {Retry: NoRetry, DLQ: &MemoryDLQ{}},
+		"dead-letter queue failed": {Retry: NoRetry, DLQ: refuses},
+		"delivery lost":            {Retry: NoRetry, DLQ: refuses},
+	} {
+		fails := failing(1, errDown)
+		for how, end := range map[string]func(){"panics": func() { panic(message) }, "exits": runtime.Goexit} {
+			t.Run(message+", "+how, func(t *testing.T) {
+				told := false
+				o.Logger = slog.New(logFunc(func(r slog.Record) {
+					if r.Message == "footbridge: "+message {
+						told = true
+						end()
+					}
+				}))
+				if message == "a handler has panicked" {
+					fails = panicking(1)
+				}
+				checkOneFailureIsDecided(t, o, fails)
+				assert.True(t, told)
 			})
-		})
+		}
 	}
 }

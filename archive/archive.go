@@ -30,7 +30,7 @@ type Archive struct {
 // Options are what an [Archive] is made with. All but Name may be zero.
 type Options struct {
 	Name    string              // 1 to 48 of A-Z a-z 0-9 . - _
-	Bus     string              // name of the bus whose events it keeps; "": footbridge.DefaultName
+	Bus     string              // name of the bus whose events it keeps, and no other's; "": footbridge.DefaultName
 	Pattern *footbridge.Pattern // of the events that it keeps; nil: all
 
 	// Retention is how long events are kept, from when the archive got them. The
@@ -119,10 +119,15 @@ func withoutReplays(p *footbridge.Pattern) (*footbridge.Pattern, error) {
 func (a *Archive) Name() string { return a.options.Name }
 
 // Rule returns the rule that archives: put it on the bus, and remove it to archive no
-// more. Its name is that of the service's managed rule, "Events-Archive-" and the
-// archive's. Its one target, "archive", has an OrderBy and else the bus's defaults, Retry,
-// DLQ and Queue among them; they may be set before the rule is put. A store that is slower
-// than the publishers makes them wait when that queue is full.
+// more. As the service's managed rule it is one among those of its bus: an event that the
+// archive keeps is one that matches a rule, and with Strict it is one of the 300, and its
+// pattern, which excludes replayed events beside what [Options].Pattern says, is at most
+// 2,048 characters.
+//
+// Its name is "Events-Archive-" and the archive's. Its one target, "archive", has an OrderBy
+// and else the bus's defaults, Retry, DLQ and Queue among them; they may be set before the
+// rule is put. A store that is slower than the publishers makes them wait when that queue is
+// full.
 func (a *Archive) Rule() footbridge.Rule {
 	return footbridge.Rule{
 		Name:        "Events-Archive-" + a.options.Name,

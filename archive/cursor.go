@@ -144,7 +144,8 @@ func (c *fileCursor) openFile(w *window) (err error) {
 	return err
 }
 
-// Close implements [Cursor]. It removes the files that have expired meanwhile.
+// Close implements [Cursor]. It removes the files that have expired meanwhile, unless the
+// store was closed: then they are of who opens it next, who finds them expired.
 func (c *fileCursor) Close() (err error) {
 	if c.in != nil {
 		c.in.Close()
@@ -154,9 +155,9 @@ func (c *fileCursor) Close() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range c.windows {
-		if w.readers--; w.readers == 0 && w.expired {
-			if e := os.Remove(w.path); e != nil && err == nil {
-				err = fmt.Errorf("archive: expire: %w", e)
+		if w.readers--; w.readers == 0 && w.expired && !s.closed {
+			if e := w.remove(); e != nil && err == nil {
+				err = e
 			}
 		}
 	}

@@ -321,8 +321,8 @@ func (s *FileStore) Expire(ctx context.Context, before time.Time) error {
 			s.out = nil
 		}
 		if w.readers == 0 {
-			if err := os.Remove(w.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("archive: expire: %w", err)
+			if err := w.remove(); err != nil {
+				return err
 			}
 		}
 		w.expired = true

@@ -151,6 +151,34 @@ func TestFileStoreExpiresWhatIsRead(t *testing.T) {
 	})
 }
 
+// A file that expires while it is read is removed by the last reader, unless that is not its
+// any more: because it was removed before, or since the store was closed.
+func TestFileStoreExpiresWhatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s := openFiles(t, dir, &FileOptions{Window: time.Hour})
+		read := func() Cursor {
+			appendAll(t, s, eventAt("1", midnight))
+			c, err := s.Read(t.Context(), always[0], always[1])
+			require.NoError(t, err)
+			<-time.After(time.Hour)
+			require.NoError(t, s.Expire(t.Context(), time.Now()))
+			return c
+		}
+		c := read()
+		require.NoError(t, os.Remove(filepath.Join(dir, list(t, dir)[0])))
+		require.NoError(t, c.Close())
+
+		c = read()
+		require.NoError(t, s.Close())
+		s = openFiles(t, dir, &FileOptions{Window: time.Hour})
+		require.NoError(t, c.Close())
+		assert.Len(t, list(t, dir), 1)
+		require.NoError(t, s.Expire(t.Context(), time.Now()))
+		assert.Empty(t, list(t, dir))
+	})
+}
+
 func TestFileStoreIsOpenedOnce(t *testing.T) {
 	if _, err := os.Stat("/proc/self"); err != nil {
 		t.Skip("the directory is locked on Linux, the BSDs and darwin; this test knows Linux")

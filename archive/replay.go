@@ -155,7 +155,7 @@ func (a *Archive) check(to Publisher, o ReplayOptions) error {
 	if !(o.Speed >= 0) || math.IsInf(o.Speed, 1) { // NaN is not >= 0
 		return &ParameterError{"Speed", fmt.Sprintf("want a number, 0 or more, got %v", o.Speed)}
 	}
-	if to == nil {
+	if bus, isBus := to.(*footbridge.Bus); to == nil || isBus && bus == nil {
 		return &ParameterError{"Destination", "want a publisher, got nil"}
 	}
 	if bus, ok := to.(interface{ Name() string }); ok && bus.Name() != a.options.Bus {

@@ -328,6 +328,7 @@ func TestNewReplayRefuses(t *testing.T) {
 		{shop, func(o *ReplayOptions) { *o = ReplayOptions{Name: "a"} }, "EventStartTime must be before EventEndTime."},
 		{other, func(o *ReplayOptions) {}, "Parameter Destination.Arn is not valid. Reason: Cross event bus replay is not permitted."},
 		{nil, func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got nil"},
+		{(*footbridge.Bus)(nil), func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got nil"},
 		{shop, func(o *ReplayOptions) { o.Rules = []string{"a", ""} }, "Parameter Destination.FilterArns[1] is not valid"},
 		{shop, func(o *ReplayOptions) { o.Speed = -1 }, "Parameter Speed"},
 		{shop, func(o *ReplayOptions) { o.Speed = math.NaN() }, "got NaN"},

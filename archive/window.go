@@ -82,6 +82,14 @@ func (w *window) header() string {
 	return fmt.Sprintf(`{"footbridge-archive":1,"from":%q,"until":%q}`+"\n", w.from.Format(time.RFC3339), w.until.Format(time.RFC3339))
 }
 
+// remove removes the file, if it is still there.
+func (w *window) remove() error {
+	if err := os.Remove(w.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("archive: expire: %w", err)
+	}
+	return nil
+}
+
 // add counts a line of n bytes with an event of that Time.
 func (w *window) add(t time.Time, n int64) {
 	if w.events == 0 || t.Before(w.first) {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // This file is the protocol: JSON over HTTP, with the operation's name in a header.
@@ -107,7 +108,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	w.Header().Set("Content-Type", to.contentType)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -119,6 +120,17 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.contain(context.WithValue(r.Context(), hostKey{}, r.Host), run, body)
+}
+
+// bodyTime is how long a client may take to send a body.
+const bodyTime = 30 * time.Second
+
+// readBody returns r's body. Only that has a deadline: an operation may wait for long.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // a w that has none, as in tests, needs none
+	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 }
 
 // find returns the operation that a header X-Amz-Target names, and its service.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -253,4 +255,30 @@ func TestLoad(t *testing.T) {
 	assert.Len(t, hub.Default().Rules(), 1)
 	s.Close()
 	require.NoError(t, hub.Close(t.Context()))
+}
+
+// A deadlineWriter records the deadlines of a request's reading.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	deadlines []time.Time
+}
+
+func (w *deadlineWriter) SetReadDeadline(t time.Time) error {
+	w.deadlines = append(w.deadlines, t)
+	return nil
+}
+
+// A body must come in time, but an operation may wait for longer.
+func TestBodyMustComeInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Handler(footbridge.NewHub(nil), nil)
+		defer s.Close()
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader("{}"))
+		r.Header.Set("Content-Type", json11)
+		r.Header.Set("X-Amz-Target", "AWSEvents.ListRules")
+		w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+		s.ServeHTTP(w, r)
+		assert.Equal(t, http.StatusOK, w.Code)
+		assert.Equal(t, []time.Time{time.Now().Add(bodyTime), {}}, w.deadlines)
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/workload"
 )
 
 // An engine finds which of many patterns an event matches.
@@ -144,11 +145,11 @@ func compare(b *testing.B, e engine, rules []string, events [][]byte) {
 
 // BenchmarkParcels matches events of a land register against five rules of a kind.
 func BenchmarkParcels(b *testing.B) {
-	events := parcelEvents(1000)
-	for _, kind := range slices.Sorted(maps.Keys(parcelRules)) {
+	events := workload.ParcelEvents(1000)
+	for _, kind := range slices.Sorted(maps.Keys(workload.ParcelRules)) {
 		for _, e := range engines {
 			b.Run(kind+"/"+e.name, func(b *testing.B) {
-				compare(b, e, parcelRules[kind], events)
+				compare(b, e, workload.ParcelRules[kind], events)
 			})
 		}
 	}
@@ -164,7 +165,7 @@ func BenchmarkRules(b *testing.B) {
 	for _, set := range []struct {
 		name string
 		rule func(int) string
-	}{{"mixed", mixedRule}, {"exact", exactRule}} {
+	}{{"mixed", workload.MixedRule}, {"exact", workload.ExactRule}} {
 		for _, n := range sizes {
 			rules := make([]string, n)
 			for i := range rules {
@@ -175,7 +176,7 @@ func BenchmarkRules(b *testing.B) {
 					continue
 				}
 				b.Run(fmt.Sprintf("%s/rules=%d/%s", set.name, n, e.name), func(b *testing.B) {
-					compare(b, e, rules, mixedEvents(1000, n))
+					compare(b, e, rules, workload.MixedEvents(1000, n))
 				})
 			}
 		}
@@ -200,12 +201,12 @@ func TestMatcherFindsWhatPatternsFind(t *testing.T) {
 			}
 		}
 	}
-	for _, rules := range parcelRules {
-		check(rules, parcelEvents(100))
+	for _, rules := range workload.ParcelRules {
+		check(rules, workload.ParcelEvents(100))
 	}
 	rules := make([]string, 300)
 	for i := range rules {
-		rules[i] = mixedRule(i)
+		rules[i] = workload.MixedRule(i)
 	}
-	check(rules, mixedEvents(100, len(rules)))
+	check(rules, workload.MixedEvents(100, len(rules)))
 }

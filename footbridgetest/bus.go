@@ -1,10 +1,13 @@
 package footbridgetest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -35,10 +38,11 @@ var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test h
 // New returns a bus for a test, made with opts, which may be nil. It differs from
 // [footbridge.New] in this:
 //
-//   - Without a Logger it logs to the test.
+//   - Without a Logger it logs to the test. Events that match no rule are logged, too.
+//   - Middleware is not around the recorders of [Record], so that what injects faults spares them.
 //   - Without a DLQ it has a [footbridge.MemoryDLQ].
-//   - When the test ends the bus is closed. What waits for a retry then is attempted at
-//     once, as often as its policy allows.
+//   - When the test ends the bus is closed, as soon as it is idle: handlers may publish
+//     until then. What waits for a retry is attempted at once, as often as its policy allows.
 //   - The test fails on dead letters that no [ExpectDeadLetters] has asked for, on lost
 //     deliveries, and on handlers that do not return within five seconds.
 //
@@ -56,7 +60,8 @@ func New(t TB, opts *footbridge.Options) *footbridge.Bus {
 	if o.DLQ == nil {
 		o.DLQ = &footbridge.MemoryDLQ{}
 	}
-	o.Observer = k.observer(o.Observer)
+	o.Observer = k.observer(o.Observer, o.Logger)
+	o.Middleware = sparing(o.Middleware)
 	bus := footbridge.New(&o)
 	allBooks.Store(bus, k)
 	t.Cleanup(func() {
@@ -78,14 +83,45 @@ func booksOf(t TB, bus *footbridge.Bus) *books {
 	return k.(*books)
 }
 
-// observer returns an observer that enters things in the books, and then tells next.
-func (k *books) observer(next *footbridge.Observer) *footbridge.Observer {
+// sparing returns middleware that leaves the recorders of Record alone.
+func sparing(all []footbridge.Middleware) (sparing []footbridge.Middleware) {
+	for _, m := range all {
+		if m == nil { // which footbridge.New refuses
+			return all
+		}
+		sparing = append(sparing, func(next footbridge.Handler) footbridge.Handler {
+			if r, ok := next.(*Recorder); ok && r.pattern != nil {
+				return next
+			}
+			return m(next)
+		})
+	}
+	return sparing
+}
+
+// events returns what was published so far.
+func (k *books) events() []footbridge.Event {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.published)
+}
+
+// observer returns an observer that enters things in the books, logs events that go
+// nowhere, and then tells next.
+func (k *books) observer(next *footbridge.Observer, log *slog.Logger) *footbridge.Observer {
 	var o footbridge.Observer
 	if next != nil {
 		o = *next
 	}
 	o.Published = entering(k, o.Published, func(p footbridge.PublishInfo) { k.published = append(k.published, p.Event) })
 	o.DeadLettered = entering(k, o.DeadLettered, func(d footbridge.DeadLetter) { k.letters = append(k.letters, d) })
+	unmatched := o.Unmatched
+	o.Unmatched = func(p footbridge.PublishInfo) {
+		log.Info("footbridgetest: no rule matches " + eventText(&p.Event))
+		if unmatched != nil {
+			unmatched(p)
+		}
+	}
 	o.Lost = entering(k, o.Lost, func(l footbridge.LostInfo) { k.lost = append(k.lost, l) })
 	return &o
 }
@@ -107,7 +143,10 @@ func (k *books) close(t TB, bus *footbridge.Bus) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	closed := make(chan error, 1)
-	go func() { closed <- bus.Close(ctx) }()
+	go func() {
+		_ = bus.Wait(ctx) // since Close refuses what handlers publish
+		closed <- bus.Close(ctx)
+	}()
 	// An attempt that fails waits again: RetryNow is for those that wait at the moment.
 	again := time.NewTicker(closeTick)
 	defer again.Stop()
@@ -157,12 +196,20 @@ func letterText(d *footbridge.DeadLetter) string {
 
 // eventText returns an event in short.
 func eventText(e *footbridge.Event) string {
-	const most = 200
+	const most, uuid, enough = 120, 36, 8
+	id := e.ID
+	if len(id) == uuid {
+		id = id[:enough] + "…" // such as New made; logs have all of it
+	}
+	var compact bytes.Buffer // in one line
 	detail := string(e.Detail)
+	if json.Compact(&compact, e.Detail) == nil {
+		detail = compact.String()
+	}
 	if len(detail) > most {
 		detail = strings.ToValidUTF8(detail[:most], "") + "…"
 	}
-	return fmt.Sprintf("event %s (%s, %s) %s", e.ID, e.Source, e.DetailType, detail)
+	return strings.TrimSuffix("event "+id, " ") + fmt.Sprintf(" (%s, %s) %s", e.Source, e.DetailType, detail)
 }
 
 // undecided says which targets have deliveries that are not decided.
@@ -193,7 +240,7 @@ func Publish(t TB, bus *footbridge.Bus, source, detailType string, detail any) (
 		id, err = bus.Publish(t.Context(), e)
 	}
 	if err != nil {
-		t.Fatalf("footbridgetest: publish %s, %s: %v", source, detailType, err)
+		t.Fatalf("footbridgetest: publish source %q, detail-type %q: %v", source, detailType, err)
 	}
 	return id
 }

@@ -26,7 +26,8 @@
 // Expectations wait until the bus has nothing undecided, by [footbridge.Bus.Wait]: what
 // handlers publish is included, nothing is polled, and that something did not happen is
 // certain. Publish before you expect: what a goroutine may publish later is on no bus's
-// books; in a bubble, synctest.Wait comes first.
+// books; in a bubble, synctest.Wait comes first. A bus that is not idle after ten seconds
+// fails the test; where handlers take longer, call its Wait first.
 //
 // # Time
 //
@@ -37,7 +38,8 @@
 // # Faults
 //
 // [FailTimes], [FailMatching], [PanicTimes] and [Gate] are handlers that fail, panic, and
-// block until they are released, in front of one that works, or of none.
+// block until they are released, in front of one that works, or of none. To make handlers
+// of the code under test fail put them into Options.Middleware.
 //
 // # Patterns
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"testing/fstest"
 	"time"
@@ -21,7 +22,7 @@ type printer struct {
 }
 
 func (p *printer) Helper()                  {}
-func (p *printer) Logf(string, ...any)      {}
+func (p *printer) Output() io.Writer        { return io.Discard }
 func (p *printer) Context() context.Context { return context.Background() }
 
 func (p *printer) Errorf(format string, args ...any) {
@@ -82,8 +83,9 @@ func ExampleRecord() {
 	publish(bus, placed("1", `{"id":"O-1","total":"12.50"}`))
 	orders.Expect(`{"detail":{"id":["O-1"],"total":[{"numeric":[">",10]}]}}`)
 	// Output:
-	// footbridgetest: recorder of {"source":["shop"]}: want 1 event, got 1
-	//   none left for {"detail":{"id":["O-1"],"total":[{"numeric":[">",10]}]}}; the nearest is event 1 (shop, Order Placed) {"id":"O-1","total":"12.50"}
+	// footbridgetest: recorder of {"source":["shop"]}: events are not as expected: want 1, got 1
+	//   none is left for {"detail":{"id":["O-1"],"total":[{"numeric":[">",10]}]}}
+	//     the nearest is event 1 (shop, Order Placed) {"id":"O-1","total":"12.50"}
 	//     no match: 1 of 2 fields hold
 	//       ok  detail.id     wants "O-1"                 has "O-1"
 	//       NO  detail.total  wants {"numeric":[">",10]}  has "12.50" (a string, numeric wants a number)
@@ -158,6 +160,24 @@ func ExampleGate() {
 	// Output: 1 delivered
 }
 
+// As middleware it makes handlers of the code under test fail. Those of recorders do not.
+func ExampleFailTimes() {
+	t := &printer{} // in a test: t *testing.T
+	defer t.end()
+	flaky := func(next footbridge.Handler) footbridge.Handler {
+		return footbridgetest.FailTimes(2, errors.New("the network is down"), next)
+	}
+	bus := footbridgetest.New(t, &footbridge.Options{Retry: footbridge.Backoff{Base: 1, MaxRetries: 3}, Middleware: []footbridge.Middleware{flaky}})
+	put(bus, "orders", `{"source":["shop"]}`, footbridge.Target{ID: "mail", Handler: footbridge.HandlerFunc(
+		func(_ context.Context, d footbridge.Delivery) error {
+			fmt.Println("email in attempt", d.Attempt)
+			return nil
+		})})
+	publish(bus, placed("1", `{}`))
+	footbridgetest.ExpectDeadLetters(t, bus)
+	// Output: email in attempt 3
+}
+
 func ExampleFailMatching() {
 	t := &printer{} // in a test: t *testing.T
 	defer t.end()
@@ -212,12 +232,12 @@ func ExampleTestHandler() {
 func ExampleTestRetryPolicy() {
 	t := &printer{} // in a test: t *testing.T
 	footbridgetest.TestRetryPolicy(t, footbridge.Backoff{Base: time.Second})
-	footbridgetest.TestRetryPolicy(t, &countdown{left: 48})
+	footbridgetest.TestRetryPolicy(t, &countdown{left: 804})
 	// Output:
-	// retry policy: it is a pure function: 63 retries, age 0s: it has answered 1s, true, and now answers 1s, false
-	//     one policy serves all deliveries, and who observes it must change nothing
-	// retry policy: it may be called by several goroutines: 8 of 8 calls failed: 0 retries, age 0s: it has answered 1s, true, and now answers 1s, false
-	//     deliveries fail at the same time
+	// footbridgetest: retry policy: it is a pure function: 0 retries, age 0s: it has answered 1s, true, and now answers 1s, false
+	//   why: one policy serves all deliveries, and who observes it must change nothing
+	// footbridgetest: retry policy: it may be called by several goroutines: 8 of 8 calls failed: 0 retries, age 0s: it has answered 1s, true, and now answers 1s, false
+	//   why: deliveries fail at the same time
 }
 
 type countdown struct {

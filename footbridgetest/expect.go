@@ -1,6 +1,7 @@
 package footbridgetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,12 +17,10 @@ func ExpectPublished(t TB, bus *footbridge.Bus, patterns ...string) {
 	k := booksOf(t, bus)
 	compiled := compile(t, patterns)
 	waitIdle(t, bus)
-	k.mu.Lock()
-	events := slices.Clone(k.published)
-	k.mu.Unlock()
+	events := k.events()
 	for _, p := range compiled {
 		if !slices.ContainsFunc(events, func(e footbridge.Event) bool { return matches(p, &e) }) {
-			t.Errorf("footbridgetest: none of %s published matches %s%s", counted(len(events), "event"), p, nearest(p, events))
+			t.Errorf("footbridgetest: none of %s published matches %s%s", counted(len(events), "event"), p, nearest(p, events, "\n  "))
 		}
 	}
 }
@@ -54,20 +53,19 @@ func ExpectDeadLetters(t TB, bus *footbridge.Bus, targets ...string) []footbridg
 			fmt.Fprintf(&s, "\n  none for %s", target)
 		}
 		for _, target := range more {
-			fmt.Fprintf(&s, "\n  not expected: %s", strings.Join(about[target], "\n                "))
+			fmt.Fprintf(&s, "\n  not expected: %s", strings.Join(about[target], "\n  not expected: "))
 		}
-		t.Errorf("footbridgetest: want %s, got %d%s", counted(len(targets), "dead letter"), len(got), s.String())
+		t.Errorf("footbridgetest: dead letters are not as expected: want %d, got %d%s", len(targets), len(got), s.String())
 	}
 	return letters
 }
 
 // ExpectRouted fails the test unless the targets, each as RULE/TARGET, are exactly those
-// that an event would go to; none means that it matches no rule that has any. Nothing is
-// published.
+// that an event would go to; none means that it goes to none. Nothing is published.
 func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...string) {
 	t.Helper()
 	x := bus.Explain(e)
-	if x.Error != "" {
+	if x.Event == nil {
 		t.Errorf("footbridgetest: the bus refuses the event: %s", x.Error)
 		return
 	}
@@ -77,7 +75,7 @@ func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...stri
 		r := &x.Rules[i]
 		rules[r.Rule] = r
 		for _, id := range r.Targets {
-			if r.Matched() {
+			if r.Matched() && x.Error == "" {
 				got = append(got, r.Rule+"/"+id)
 			}
 		}
@@ -87,8 +85,11 @@ func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...stri
 		return
 	}
 	var s strings.Builder
+	if x.Error != "" {
+		fmt.Fprintf(&s, "\n  the bus refuses it: %s", x.Error)
+	}
 	for _, target := range missing {
-		fmt.Fprintf(&s, "\n  not to %s: %s", target, whyNotTo(target, rules))
+		fmt.Fprintf(&s, "\n  not to %s: %s", target, whyNotTo(target, rules, slices.Contains(got, target)))
 	}
 	for _, target := range more {
 		fmt.Fprintf(&s, "\n  but to %s", target)
@@ -96,7 +97,7 @@ func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...stri
 	t.Errorf("footbridgetest: %s goes elsewhere%s", eventText(&e), s.String())
 }
 
-func whyNotTo(target string, rules map[string]*footbridge.RuleExplanation) string {
+func whyNotTo(target string, rules map[string]*footbridge.RuleExplanation, once bool) string {
 	name, id, ok := strings.Cut(target, "/")
 	r := rules[name]
 	switch {
@@ -106,7 +107,7 @@ func whyNotTo(target string, rules map[string]*footbridge.RuleExplanation) strin
 		return "there is no such rule"
 	case !slices.Contains(r.Targets, id):
 		return fmt.Sprintf("the rule has no such target, but %q", r.Targets)
-	case r.Matched():
+	case once:
 		return "it was named more than once"
 	case r.Disabled:
 		return "the rule is disabled"
@@ -156,19 +157,21 @@ func envelope(e *footbridge.Event) []byte {
 	return data
 }
 
-// nearest explains why the event that comes nearest to a pattern does not match it.
-func nearest(p *footbridge.Pattern, events []footbridge.Event) string {
+// nearest explains why the event that comes nearest to a pattern does not match it, in
+// lines that begin with a prefix.
+func nearest(p *footbridge.Pattern, events []footbridge.Event, prefix string) string {
 	best, least := -1, footbridge.Explanation{}
 	for i := range events {
 		x := p.Explain(envelope(&events[i]))
-		if best < 0 || x.Missed < least.Missed || x.Missed == least.Missed && x.Held > least.Held {
+		order := cmp.Or(cmp.Compare(x.Missed, least.Missed), cmp.Compare(least.Near, x.Near), cmp.Compare(least.Held, x.Held))
+		if best < 0 || order < 0 {
 			best, least = i, x
 		}
 	}
 	if best < 0 {
 		return ""
 	}
-	return fmt.Sprintf("; the nearest is %s\n    %s", eventText(&events[best]), indented(least.String(), "    "))
+	return prefix + "the nearest is " + eventText(&events[best]) + strings.ReplaceAll("\n"+strings.TrimSpace(least.String()), "\n", prefix)
 }
 
 // counted returns "1 event" or "2 events".

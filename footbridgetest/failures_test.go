@@ -70,7 +70,7 @@ var failures = map[string]func(t *recordingTB){
 	"expect-none": func(t *recordingTB) {
 		bus := New(t, nil)
 		r := Record(t, bus, all)
-		mustPublish(t, bus, order("1", `{"id":"O-1"}`))
+		mustPublish(t, bus, order("1", "{\n  \"id\": \"O-1\"\n}"))
 		r.ExpectNone(`{"detail":{"id":["O-2"]}}`, `{"detail":{"id":["O-1"]}}`)
 		r.ExpectNone()
 	},
@@ -87,7 +87,6 @@ var failures = map[string]func(t *recordingTB){
 		gate := &Gate{}
 		mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate, Concurrency: 1})
 		mustPublish(t, bus, order("1", `{}`), order("2", `{}`))
-		time.AfterFunc(time.Minute, t.cancel)
 		t.Cleanup(gate.Release)
 		r.Wait(1)
 	},
@@ -99,6 +98,27 @@ var failures = map[string]func(t *recordingTB){
 		mustPublish(t, bus, order("1", `{}`))
 		time.AfterFunc(time.Minute, t.cancel)
 		r.ExpectNone()
+	},
+	"expect-not-idle-in-real-time": func(t *recordingTB) {
+		bus := New(t, nil)
+		gate := &Gate{}
+		t.Cleanup(gate.Release)
+		late := footbridge.Backoff{Base: time.Hour, NoJitter: true, MaxDelay: time.Hour}
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate}, footbridge.Target{ID: "mail", Handler: FailTimes(1, errors.New("mail server is down"), nil), Retry: late})
+		mustPublish(t, bus, order("1", `{}`))
+		ExpectPublished(realTimeTB{t}, bus, all)
+	},
+	"record-too-late": func(t *recordingTB) {
+		bus := New(t, nil)
+		mustPublish(t, bus, order("1", `{"id":"O-1"}`))
+		Record(t, bus, all).Wait(1)
+	},
+	"record-none": func(t *recordingTB) {
+		bus := New(t, nil)
+		r := Record(t, bus, `{"source":["shop"],"detail-type":["Order placed"]}`)
+		r.Expect(all)
+		mustPublish(t, bus, order("1", `{"id":"O-1"}`), footbridge.Event{ID: "0b57e20a-7d0c-4b4f-8c8c-111111111111", Source: "bank", DetailType: "Paid", Detail: []byte(`{}`)})
+		r.Expect(all)
 	},
 	"expect-published": func(t *recordingTB) {
 		bus := New(t, nil)
@@ -126,10 +146,17 @@ var failures = map[string]func(t *recordingTB){
 		ExpectRouted(t, bus, order("1", `{"total":"2450"}`), "orders/journal", "orders/journal", "orders/post", "dear/call", "off/x", "cheap/mail", "dear")
 		ExpectRouted(t, bus, footbridge.Event{})
 	},
+	"expect-routed-strict": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Strict: true})
+		r := NewRecorder(t, bus)
+		mustPut(t, bus, "orders", all, r.Target("journal"))
+		unknown := footbridge.Event{ID: "1", Source: "Shop", DetailType: "Order Placed", Detail: []byte(`{}`)}
+		ExpectRouted(t, bus, unknown)
+		ExpectRouted(t, bus, unknown, "orders/journal")
+	},
 	"gate": func(t *recordingTB) {
 		bus := New(t, nil)
 		gate := &Gate{}
-		time.AfterFunc(time.Minute, t.cancel)
 		mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
 		mustPublish(t, bus, order("1", `{}`))
 		t.Cleanup(gate.Release)
@@ -169,6 +196,11 @@ var failures = map[string]func(t *recordingTB){
 	},
 }
 
+// A realTimeTB is a test that is in no bubble.
+type realTimeTB struct{ *recordingTB }
+
+func (realTimeTB) Deadline() (time.Time, bool) { return time.Time{}, false }
+
 // Each expectation that fails says so in the words of its golden file.
 func TestFailures(t *testing.T) {
 	names := make(map[string]bool)
@@ -187,18 +219,22 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A bus logs to its test as long as that lasts, and not later.
+// A bus logs to its test as long as that lasts, and not later: few lines of a target that
+// fails for a day, events that go nowhere, and a panic's stack in lines of its own.
 func TestLog(t *testing.T) {
 	var w *logWriter
 	_, log := run(t, func(t *recordingTB) {
 		bus := New(t, nil)
-		k := booksOf(t, bus)
-		w = &k.log
-		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(1, errors.New("mail server is down"), nil), Retry: footbridge.Backoff{NoJitter: true}})
-		mustPublish(t, bus, order("1", `{}`))
-		waitIdle(t, bus)
+		w = &booksOf(t, bus).log
+		mail := FailTimes(1000, errors.New("mail server is down"), nil)
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: mail}, footbridge.Target{ID: "charge", Handler: PanicTimes(1, "nil map", nil)})
+		mustPublish(t, bus, order("1", `{}`), footbridge.Event{ID: "2", Source: "bank", DetailType: "Paid", Detail: []byte(`{}`)})
+		ExpectDeadLetters(t, bus, "orders/mail")
 	})
-	assert.Regexp(t, `(?m)^level=\w+ msg=.* target=mail .*error="mail server is down"`, log, "no times, which would differ from run to run")
+	assert.Regexp(t, `(?m)^level=WARN msg="footbridge: a target begins to fail" .* target=mail .*error="mail server is down"$`, log, "no times, which would differ from run to run")
+	assert.Regexp(t, `(?m)^level=ERROR msg="footbridge: a handler has panicked" .* panic="nil map"\ngoroutine \d+ `, log)
+	assert.Contains(t, log, "level=INFO msg=\"footbridgetest: no rule matches event 2 (bank, Paid) {}\"\n")
+	assert.Equal(t, 6, strings.Count(log, "level="), "%s", log)
 	n, err := w.Write([]byte("late\n"))
 	require.NoError(t, err)
 	assert.Equal(t, 5, n)

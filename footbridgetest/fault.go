@@ -84,10 +84,11 @@ func (g *Gate) Handle(ctx context.Context, d footbridge.Delivery) error {
 	}
 }
 
-// Wait returns when n calls have arrived in all, or when the test ends, which it fails then.
+// Wait returns when n calls have arrived in all. If they have not within ten seconds, which
+// in a bubble of testing/synctest means never, it fails the test.
 func (g *Gate) Wait(t TB, n int) {
 	t.Helper()
-	ctx, cancel := testContext(t)
+	ctx, cancel := patient(t)
 	defer cancel()
 	for {
 		g.lockedInit()
@@ -99,7 +100,7 @@ func (g *Gate) Wait(t TB, n int) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			t.Fatalf("footbridgetest: gate: want %s, got %d", counted(n, "call"), arrived)
+			t.Fatalf("footbridgetest: gate: want %s, got %d %s", counted(n, "call"), arrived, why(ctx))
 			return
 		}
 	}

@@ -103,6 +103,27 @@ func TestCloseRetriesNow(t *testing.T) {
 	assert.Less(t, time.Since(start), time.Hour)
 }
 
+// What handlers publish behind the end of a test is handled, too.
+func TestCloseWaitsForWhatHandlersPublish(t *testing.T) {
+	delivered := 0
+	failures, _ := run(t, func(t *recordingTB) {
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", `{"source":["shop"]}`, footbridge.Func("charge", func(ctx context.Context, e footbridge.Event) error {
+			<-time.After(time.Second)
+			e.ID, e.Source = "", "bank"
+			_, err := bus.Publish(ctx, e)
+			return err
+		}))
+		mustPut(t, bus, "paid", `{"source":["bank"]}`, footbridge.Func("mail", func(context.Context, footbridge.Event) error {
+			delivered++
+			return nil
+		}))
+		mustPublish(t, bus, order("1", `{}`))
+	})
+	assert.Empty(t, failures)
+	assert.Equal(t, 1, delivered)
+}
+
 // The options' own Logger, DLQ and Observer are used, and told.
 func TestNewKeepsOptions(t *testing.T) {
 	var log bytes.Buffer
@@ -139,4 +160,21 @@ func TestExpectRouted(t *testing.T) {
 	ExpectRouted(t, bus, order("1", `{"total":50}`), "orders/b", "orders/a", "dear/a")
 	ExpectRouted(t, bus, footbridge.Event{Source: "bank", DetailType: "x", Detail: []byte(`{}`)})
 	r.ExpectNone()
+}
+
+// Middleware injects faults into the handlers of rules, and not into what Record records.
+func TestMiddlewareSparesRecorders(t *testing.T) {
+	down := errors.New("down")
+	fail := func(next footbridge.Handler) footbridge.Handler { return FailMatching(all, down, next) }
+	trace := func(next footbridge.Handler) footbridge.Handler { return FailTimes(0, nil, next) }
+	bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, Middleware: []footbridge.Middleware{trace, fail, trace}})
+	recorded, r := Record(t, bus, all), NewRecorder(t, bus)
+	mustPut(t, bus, "orders", all, r.Target("journal"))
+	mustPublish(t, bus, order("1", `{}`))
+	assert.ErrorIs(t, ExpectDeadLetters(t, bus, "orders/journal")[0].Err, down)
+	recorded.Expect(all)
+	r.ExpectNone()
+	bus = New(t, &footbridge.Options{Middleware: []footbridge.Middleware{trace, nil}})
+	_, err := bus.Publish(t.Context(), order("1", `{}`))
+	assert.ErrorContains(t, err, "Middleware", "what footbridge.New refuses")
 }

@@ -1,6 +1,7 @@
 package footbridgetest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -27,7 +28,7 @@ func RunPatternFiles(t TB, fsys fs.FS, glob string) {
 	t.Helper()
 	names, err := fs.Glob(fsys, glob)
 	if err == nil && len(names) == 0 {
-		err = fs.ErrNotExist
+		err = errors.New("want a file that matches, got none")
 	}
 	if err != nil {
 		t.Fatalf("footbridgetest: pattern files %q: %v", glob, err)

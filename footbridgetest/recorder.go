@@ -14,9 +14,10 @@ import (
 // A Recorder is a handler that keeps what it gets, and never fails. [Record] and
 // [NewRecorder] make one. Its methods may be called by any number of goroutines.
 type Recorder struct {
-	t    TB
-	bus  *footbridge.Bus
-	name string // in messages
+	t       TB
+	bus     *footbridge.Bus
+	name    string              // in messages
+	pattern *footbridge.Pattern // of the rule that Record has put; nil: none
 
 	mu         sync.Mutex // guards the fields below
 	deliveries []footbridge.Delivery
@@ -35,7 +36,7 @@ func Record(t TB, bus *footbridge.Bus, pattern string) *Recorder {
 		t.Fatalf("footbridgetest: pattern %s: %v", pattern, err)
 	}
 	r := NewRecorder(t, bus)
-	r.name = "recorder of " + pattern
+	r.name, r.pattern = "recorder of "+pattern, p
 	rule := footbridge.Rule{Name: fmt.Sprintf("footbridgetest-%d", recorders.Add(1)), Pattern: p, Targets: []footbridge.Target{r.Target("recorder")}}
 	if err := bus.PutRule(rule); err != nil {
 		t.Fatalf("footbridgetest: %v", err)
@@ -83,7 +84,7 @@ func (r *Recorder) Events() []footbridge.Event {
 // fails the test at once: there will be no more.
 func (r *Recorder) Wait(n int) []footbridge.Event {
 	r.t.Helper()
-	ctx, cancel := testContext(r.t)
+	ctx, cancel := patient(r.t)
 	defer cancel()
 	idle := make(chan error, 1)
 	go func() { idle <- r.bus.Wait(ctx) }()
@@ -101,17 +102,36 @@ func (r *Recorder) Wait(n int) []footbridge.Event {
 			if len(events) >= n {
 				return events
 			}
+			state := "the bus is idle"
 			if err != nil {
-				r.t.Fatalf("footbridgetest: %s: want %s, got %d; the bus is not idle (%v): %s", r.name, counted(n, "event"), len(events), err, undecided(r.bus))
+				state = notIdle(ctx, r.bus)
 			}
-			r.t.Fatalf("footbridgetest: %s: want %s, got %d, and the bus is idle%s", r.name, counted(n, "event"), len(events), listed("\n  got ", events))
+			r.t.Fatalf("footbridgetest: %s: want %s, got %d, and %s%s%s", r.name, counted(n, "event"), len(events), state, listed("\n  got ", events), r.missed(len(events)))
+			return events
 		}
 	}
 }
 
+// missed says, of a recorder of Record that has recorded nothing at all, why the event that
+// comes nearest to its pattern does not match.
+func (r *Recorder) missed(recorded int) string {
+	k, ok := allBooks.Load(r.bus)
+	if !ok || r.pattern == nil || recorded > 0 {
+		return ""
+	}
+	events := k.(*books).events()
+	if len(events) == 0 {
+		return "\n  no event was published"
+	}
+	if i := slices.IndexFunc(events, func(e footbridge.Event) bool { return matches(r.pattern, &e) }); i >= 0 {
+		return "\n  it was put too late for " + eventText(&events[i])
+	}
+	return fmt.Sprintf("\n  none of %s published matches its pattern%s", counted(len(events), "event"), nearest(r.pattern, events, "\n    "))
+}
+
 // Expect waits until the bus is idle, and fails the test unless the events recorded since
 // the last Expect are exactly as many as the patterns, and each pattern matches one of its
-// own. The order does not matter.
+// own. The order does not matter. A pattern for any event is {"source":[{"exists":true}]}.
 func (r *Recorder) Expect(patterns ...string) {
 	r.t.Helper()
 	compiled := compile(r.t, patterns)
@@ -124,21 +144,21 @@ func (r *Recorder) Expect(patterns ...string) {
 	}
 	r.expected = len(r.deliveries)
 	pairs := pair(compiled, events)
-	var s strings.Builder
-	for i, p := range compiled {
-		if pairs[i] >= 0 {
-			continue
-		}
-		left := slices.DeleteFunc(indexes(len(events)), func(j int) bool { return slices.Contains(pairs, j) })
-		fmt.Fprintf(&s, "\n  none left for %s%s", p, nearest(p, chosen(events, left)))
-	}
+	var left []footbridge.Event
 	for j := range events {
 		if !slices.Contains(pairs, j) {
-			fmt.Fprintf(&s, "\n  left over is %s", eventText(&events[j]))
+			left = append(left, events[j])
 		}
 	}
+	var s strings.Builder
+	for i, p := range compiled {
+		if pairs[i] < 0 {
+			fmt.Fprintf(&s, "\n  none is left for %s%s", p, nearest(p, left, "\n    "))
+		}
+	}
+	s.WriteString(listed("\n  left over is ", left))
 	if s.Len() > 0 {
-		r.t.Errorf("footbridgetest: %s: want %s, got %d%s", r.name, counted(len(patterns), "event"), len(events), s.String())
+		r.t.Errorf("footbridgetest: %s: events are not as expected: want %d, got %d%s%s", r.name, len(patterns), len(events), s.String(), r.missed(len(r.deliveries)))
 	}
 }
 
@@ -194,20 +214,6 @@ func pair(patterns []*footbridge.Pattern, events []footbridge.Event) []int {
 		find(i, make([]bool, len(events)))
 	}
 	return pairs
-}
-
-func indexes(n int) (all []int) {
-	for i := range n {
-		all = append(all, i)
-	}
-	return all
-}
-
-func chosen(events []footbridge.Event, at []int) (some []footbridge.Event) {
-	for _, i := range at {
-		some = append(some, events[i])
-	}
-	return some
 }
 
 // listed returns the events, each with a text before it.

@@ -25,7 +25,7 @@ func runSuite(t TB, what string, cases []suiteCase) {
 	t.Helper()
 	for _, c := range cases {
 		if err := contained(func() error { return c.run(t.Context()) }); err != nil {
-			t.Errorf("%s: %s: %v\n    %s", what, c.name, err, c.why)
+			t.Errorf("footbridgetest: %s: %s: %v\n  why: %s", what, c.name, err, c.why)
 		}
 	}
 }
@@ -138,12 +138,7 @@ func deliveryOf(e footbridge.Event) footbridge.Delivery {
 // pure function that any number of goroutines may call, for early and late attempts alike.
 func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 	t.Helper()
-	var attempts []footbridge.Attempt
-	for _, retries := range []int{0, 1, 2, 10, 63, 64, 185, 1 << 30} {
-		for _, age := range []time.Duration{0, time.Second, 24 * time.Hour, 1<<63 - 1} {
-			attempts = append(attempts, footbridge.Attempt{EventID: "1", Rule: "rule", Target: "target", Retries: retries, Age: age, Err: errors.New("failed")})
-		}
-	}
+	attempts := suiteAttempts()
 	type answer struct {
 		delay time.Duration
 		retry bool
@@ -202,6 +197,21 @@ func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 			})
 		}},
 	})
+}
+
+// suiteAttempts returns early and late attempts. A delay that doubles with each overflows in
+// one of them.
+func suiteAttempts() (attempts []footbridge.Attempt) {
+	for i := range 201 {
+		retries := i
+		if i == 200 {
+			retries = 1 << 30
+		}
+		for _, age := range []time.Duration{0, time.Second, 24 * time.Hour, 1<<63 - 1} {
+			attempts = append(attempts, footbridge.Attempt{EventID: "1", Rule: "rule", Target: "target", Retries: retries, Age: age, Err: errors.New("failed")})
+		}
+	}
+	return attempts
 }
 
 // longText is a text that needs escapes and more than one byte a character.

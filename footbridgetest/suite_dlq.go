@@ -18,22 +18,15 @@ import (
 // order. Of a letter's Err only the text need be kept.
 func TestDLQ(t TB, open func() (q footbridge.DLQ, letters func() ([]footbridge.DeadLetter, error))) {
 	t.Helper()
-	send := func(ctx context.Context, n int, each func(i int, send func() error) error) (got []kept, err error) {
-		q, letters := open()
-		for i := range n {
-			if err := each(i, func() error { return q.Send(ctx, letterOf(i)) }); err != nil {
-				return nil, fmt.Errorf("letter %d: %w", i, err)
-			}
-		}
-		return keptLetters(letters)
-	}
 	runSuite(t, "dead-letter queue", []suiteCase{
 		{"it keeps letters whole", "what is lost here is lost for good, and a letter is redriven from what is kept", func(ctx context.Context) error {
-			got, err := send(ctx, 3, func(_ int, send func() error) error { return send() })
-			if err != nil {
-				return err
+			q, letters := open()
+			for i := range 3 {
+				if err := q.Send(ctx, letterOf(i)); err != nil {
+					return fmt.Errorf("letter %d: %w", i, err)
+				}
 			}
-			return sameKept(got, wantLetters(3))
+			return sameLetters(letters, 3)
 		}},
 		{"several goroutines may send", "deliveries fail at the same time", func(ctx context.Context) error {
 			q, letters := open()
@@ -41,26 +34,21 @@ func TestDLQ(t TB, open func() (q footbridge.DLQ, letters func() ([]footbridge.D
 			if err := together(n, func(i int) error { return q.Send(ctx, letterOf(i)) }); err != nil {
 				return err
 			}
-			got, err := keptLetters(letters)
-			if err != nil {
-				return err
-			}
-			return sameKept(got, wantLetters(n))
+			return sameLetters(letters, n)
 		}},
 		{"it keeps a letter if Send returns nil, and only then", "after an error the bus sends the letter again, or reports it as lost", func(ctx context.Context) error {
+			q, letters := open()
 			taken := 0
-			got, err := send(ended(ctx), 1, func(_ int, send func() error) error {
-				return returns(func() error {
-					if send() == nil {
-						taken++
-					}
-					return nil
-				})
+			err := returns(func() error {
+				if q.Send(ended(ctx), letterOf(0)) == nil {
+					taken = 1
+				}
+				return nil
 			})
 			if err != nil {
 				return err
 			}
-			return sameKept(got, wantLetters(taken))
+			return sameLetters(letters, taken)
 		}},
 		{"it does not change the event", "an event is shared by its publisher and all its targets", func(ctx context.Context) error {
 			q, _ := open()
@@ -86,7 +74,7 @@ func letterOf(i int) footbridge.DeadLetter {
 	case 1:
 		d.Event.Detail = detailOf(longText)
 	case 2:
-		d.Event.Resources, d.Event.ReplayName = []string{"arn:1", ""}, "replay"
+		d.Event.Resources, d.Event.ReplayName, d.Input = []string{"arn:1", ""}, "replay", []byte("input\n\"ü\"")
 		d.ErrorMessage, d.RetryAttempts, d.ExhaustedRetryCondition, d.Forwarded = "ü\n\"", 185, footbridge.ConditionMaxRetries, true
 		d.Err = errors.New(d.ErrorMessage)
 	}
@@ -104,19 +92,20 @@ func letterJSON(d footbridge.DeadLetter) string {
 // A kept is something that is to be kept, in a form that can be compared.
 type kept struct{ id, text string }
 
-func keptLetters(letters func() ([]footbridge.DeadLetter, error)) (all []kept, err error) {
-	got, err := letters()
-	for _, d := range got {
-		all = append(all, kept{d.Event.ID, letterJSON(d)})
+// sameLetters reports how the letters that a queue has differ from the first n of letterOf.
+func sameLetters(letters func() ([]footbridge.DeadLetter, error), n int) error {
+	all, err := letters()
+	if err != nil {
+		return err
 	}
-	return all, err
-}
-
-func wantLetters(n int) (all []kept) {
+	var got, want []kept
+	for _, d := range all {
+		got = append(got, kept{"letter " + d.Event.ID, letterJSON(d)})
+	}
 	for i := range n {
-		all = append(all, kept{fmt.Sprint(i), letterJSON(letterOf(i))})
+		want = append(want, kept{fmt.Sprintf("letter %d", i), letterJSON(letterOf(i))})
 	}
-	return all
+	return sameKept(got, want)
 }
 
 // sameKept compares what is kept, in any order, and tells the first differences.
@@ -142,9 +131,9 @@ func sameKept(got, want []kept) error {
 		return nil
 	}
 	if more := len(faults) - most; more > 0 {
-		faults = append(faults[:most], fmt.Sprintf("%d more faults", more))
+		faults = append(faults[:most], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("want %d, got %d: %s", len(want), len(got), strings.Join(faults, "; "))
+	return fmt.Errorf("want %d, got %d\n  %s", len(want), len(got), strings.Join(faults, "\n  "))
 }
 
 // firstDifference shows where two texts begin to differ.

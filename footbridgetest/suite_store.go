@@ -53,14 +53,14 @@ func storeKeepsEvents(ctx context.Context, s archive.Store) error {
 		if err := s.Append(ctx, e); err != nil {
 			return err
 		}
-		want = append(want, kept{e.ID, storedText(e)})
+		want = append(want, kept{"event " + e.ID, storedText(e)})
 	}
 	events, err := readAll(ctx, s, always[0], always[1])
 	if err != nil {
 		return err
 	}
 	for _, e := range events {
-		got = append(got, kept{e.ID, storedText(e)})
+		got = append(got, kept{"event " + e.ID, storedText(e)})
 	}
 	return sameKept(got, want)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -59,7 +60,7 @@ func (p *badPolicy) Next(a footbridge.Attempt) (time.Duration, bool) {
 	if a.Age == 1<<63-1 && a.Retries == 1<<30 {
 		panic("too old")
 	}
-	if p.calls.Add(1) > 31 {
+	if p.calls.Add(1) > 201*4-1 { // it has answered once for each attempt but that
 		return time.Second, true
 	}
 	return time.Second<<min(a.Retries, 63) - 1, true
@@ -166,6 +167,15 @@ func TestSuitesFail(t *testing.T) {
 			require.NotEmpty(t, got)
 			golden(t, "failures/"+name+".txt", got)
 		})
+	}
+}
+
+// One of the letters that TestDLQ sends has all that a letter can have.
+func TestLetterHasEverything(t *testing.T) {
+	for _, v := range []reflect.Value{reflect.ValueOf(letterOf(2)), reflect.ValueOf(letterOf(2).Event)} {
+		for i := range v.NumField() {
+			assert.False(t, v.Field(i).IsZero(), "%s.%s", v.Type(), v.Type().Field(i).Name)
+		}
 	}
 }
 

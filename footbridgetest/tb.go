@@ -3,7 +3,11 @@ package footbridgetest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,45 +17,75 @@ import (
 // TB is what this package needs of a [testing.TB].
 type TB interface {
 	Helper()
-	Logf(format string, args ...any)
+	Output() io.Writer
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Cleanup(f func())
 	Context() context.Context
 }
 
-// waitIdle waits until nothing on a bus is undecided. If the test has a deadline it fails
-// the test a second before, and says what is left.
+// How long an expectation waits. In a bubble time passes only where nothing else can
+// happen: longer than any retry is soon over there.
+const (
+	patience       = 10 * time.Second
+	bubblePatience = 10_000 * time.Hour
+)
+
+var (
+	errPatience       = fmt.Errorf("after %v", patience)
+	errBubblePatience = errors.New("after 10,000 hours of the bubble's time")
+)
+
+// patient returns a context that ends with the test, or when an expectation has waited
+// long enough.
+func patient(t TB) (context.Context, context.CancelFunc) {
+	if inBubble(t) {
+		return context.WithTimeoutCause(t.Context(), bubblePatience, errBubblePatience)
+	}
+	return context.WithTimeoutCause(t.Context(), patience, errPatience)
+}
+
+// inBubble reports whether a test is in a bubble of testing/synctest, as far as it can be
+// known: there its method Deadline panics.
+func inBubble(t TB) (is bool) {
+	d, ok := t.(interface{ Deadline() (time.Time, bool) })
+	if !ok {
+		return true
+	}
+	defer func() { is = recover() != nil }()
+	d.Deadline()
+	return false
+}
+
+// why says why a context of patient has ended.
+func why(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return context.Cause(ctx).Error()
+	}
+	return "when the test ends"
+}
+
+// waitIdle waits until nothing on a bus is undecided, or fails the test and says what is.
 func waitIdle(t TB, bus *footbridge.Bus) {
 	t.Helper()
-	ctx, cancel := testContext(t)
+	ctx, cancel := patient(t)
 	defer cancel()
-	if err := bus.Wait(ctx); err != nil {
-		t.Fatalf("footbridgetest: the bus is not idle (%v): %s", err, undecided(bus))
+	if bus.Wait(ctx) != nil {
+		t.Fatalf("footbridgetest: %s", notIdle(ctx, bus))
 	}
 }
 
-// testContext returns a context that ends with the test, or a second before its deadline.
-func testContext(t TB) (context.Context, context.CancelFunc) {
-	if deadline, ok := deadlineOf(t); ok {
-		return context.WithDeadline(t.Context(), deadline.Add(-time.Second))
-	}
-	return context.WithCancel(t.Context())
-}
-
-// deadlineOf returns when package testing ends the test. In a bubble, whose time is another,
-// Deadline panics: there is none.
-func deadlineOf(t TB) (deadline time.Time, ok bool) {
-	d, has := t.(interface{ Deadline() (time.Time, bool) })
-	if !has {
-		return time.Time{}, false
-	}
-	defer func() {
-		if recover() != nil {
-			deadline, ok = time.Time{}, false
+// notIdle says why a bus is not idle for which a context of patient was too short.
+func notIdle(ctx context.Context, bus *footbridge.Bus) string {
+	s := fmt.Sprintf("the bus is not idle %s: %s", why(ctx), undecided(bus))
+	if context.Cause(ctx) == errPatience {
+		for _, t := range bus.Stats().Targets {
+			if t.Retrying > 0 {
+				return s + "\n  retries take their time here, and none in a bubble of testing/synctest; see also Options.Retry"
+			}
 		}
-	}()
-	return d.Deadline()
+	}
+	return s
 }
 
 // A logWriter writes lines to a test's log until the test is over: a test panics that is
@@ -64,10 +98,23 @@ type logWriter struct {
 func (w *logWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.t != nil {
-		w.t.Logf("%s", bytes.TrimRight(line, "\n"))
+	if w.t == nil {
+		return len(line), nil
+	}
+	if _, err := w.t.Output().Write(readable(line)); err != nil {
+		return 0, err
 	}
 	return len(line), nil
+}
+
+// readable puts a panic's stack, which is quoted in a line of the log, into lines of its own.
+func readable(line []byte) []byte {
+	before, quoted, ok := bytes.Cut(line, []byte(" stack="))
+	stack, err := strconv.Unquote(string(bytes.TrimSpace(quoted)))
+	if !ok || err != nil {
+		return line
+	}
+	return fmt.Appendf(nil, "%s\n%s", before, stack)
 }
 
 func (w *logWriter) end() {
@@ -76,9 +123,10 @@ func (w *logWriter) end() {
 	w.t = nil
 }
 
-// logger returns a logger without times, which would differ from run to run.
+// logger returns a logger without times, which would differ from run to run, and without
+// what is logged of each attempt: of a day of retries that would be hundreds of lines.
 func (w *logWriter) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -33,10 +34,15 @@ type recordingTB struct {
 func (r *recordingTB) Helper()                  {}
 func (r *recordingTB) Context() context.Context { return r.ctx }
 
-func (r *recordingTB) Logf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fmt.Fprintf(&r.log, format+"\n", args...)
+func (r *recordingTB) Output() io.Writer { return (*recordedLog)(r) }
+
+// recordedLog is what is logged to a recordingTB.
+type recordedLog recordingTB
+
+func (l *recordedLog) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log.Write(text)
 }
 
 func (r *recordingTB) Errorf(format string, args ...any) {

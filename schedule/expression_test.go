@@ -18,7 +18,7 @@ type fact struct {
 	refused    string // "OFFSET WANT"; "" is accepted
 }
 
-func facts(t testing.TB) (all []fact) {
+func expressions(t testing.TB) (all []fact) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/expressions.txt")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func facts(t testing.TB) (all []fact) {
 }
 
 func TestFacts(t *testing.T) {
-	for _, f := range facts(t) {
+	for _, f := range expressions(t) {
 		e, err := Parse(f.expression)
 		if f.refused == "" {
 			if assert.NoError(t, err, "expressions.txt:%d", f.line) {

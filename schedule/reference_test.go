@@ -192,7 +192,7 @@ func search(expression string, after, horizon time.Time) time.Time {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, fact := range facts(f) {
+	for _, fact := range expressions(f) {
 		f.Add(fact.expression, int64(1795471200))
 	}
 	f.Fuzz(func(t *testing.T, expression string, unix int64) {

@@ -147,6 +147,9 @@ type firing struct {
 }
 
 func newRunner(to Publisher, rules []Rule, opts *Options) (*runner, error) {
+	if bus, isBus := to.(*footbridge.Bus); to == nil || isBus && bus == nil {
+		return nil, ErrNoPublisher
+	}
 	r := &runner{to: to}
 	if opts != nil {
 		r.options = *opts
@@ -182,9 +185,6 @@ func newRunner(to Publisher, rules []Rule, opts *Options) (*runner, error) {
 			resources: []string{r.ruleARN(rule.Name)},
 			next:      rule.Expression.Next(rule.After),
 		})
-	}
-	if to == nil {
-		return nil, ErrNoPublisher
 	}
 	return r, nil
 }

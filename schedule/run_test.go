@@ -364,14 +364,16 @@ func TestRunRefuses(t *testing.T) {
 		`Detail: want a JSON object, got "[]"`:            {{Name: "r", Expression: e, Detail: []byte("[]")}},
 		`Detail: want a JSON object, got "{"`:             {{Name: "r", Expression: e, Detail: []byte("{")}},
 	} {
-		err := Run(t.Context(), nil, rules, nil)
+		err := Run(t.Context(), new(journal), rules, nil)
 		var refused *RuleError
 		if assert.ErrorAs(t, err, &refused, "%s", want) {
 			assert.ErrorContains(t, err, want)
 		}
 	}
 	var option *OptionError
-	require.ErrorAs(t, Run(t.Context(), nil, []Rule{good}, &Options{CatchUp: -1}), &option)
+	require.ErrorAs(t, Run(t.Context(), new(journal), []Rule{good}, &Options{CatchUp: -1}), &option)
 	assert.EqualError(t, option, "schedule: Options.CatchUp: want 0 or more, got -1")
-	assert.ErrorIs(t, Run(t.Context(), nil, []Rule{good}, nil), ErrNoPublisher)
+	for _, to := range []Publisher{nil, (*footbridge.Bus)(nil)} {
+		assert.ErrorIs(t, Run(t.Context(), to, []Rule{good}, nil), ErrNoPublisher)
+	}
 }

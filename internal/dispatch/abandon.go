@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,19 +27,32 @@ type abandonment struct {
 }
 
 // giveUp abandons works, one after the other.
-func (d *Dispatcher) giveUp(all []doom) { d.giveUpEntered(all, d.enterAll(all)) }
-
-// giveUpBehind is giveUp, and does not wait.
-func (d *Dispatcher) giveUpBehind(all []doom) {
-	if entered := d.enterAll(all); len(entered) > 0 {
-		go d.giveUpEntered(all, entered)
-	}
-}
-
-func (d *Dispatcher) giveUpEntered(all []doom, entered []*abandonment) {
+func (d *Dispatcher) giveUp(all []doom) {
+	entered := d.enterAll(all)
 	for i := range slices.Backward(all) {
 		defer d.giveUpOne(all[i], entered[i]) // deferred: Abandon may end the goroutine
 	}
+}
+
+// giveUpBehind is giveUp, and does not wait. Once the dispatcher is aborted, whose works are
+// abandoned some at a time, so are those that are left.
+func (d *Dispatcher) giveUpBehind(all []doom) {
+	if len(all) == 0 {
+		return
+	}
+	entered := d.enterAll(all)
+	one := func(i int) { d.giveUpOne(all[i], entered[i]) }
+	go func() {
+		var g sync.WaitGroup
+		for i := range all {
+			if d.aborted.Load() {
+				behind(len(all)-i, func(k int) { one(i + k) })
+				return
+			}
+			g.Go(func() { one(i) }) // its own goroutine, which Abandon may end
+			g.Wait()
+		}
+	}()
 }
 
 // enterAll enters works that are to be abandoned in the books.
@@ -65,14 +79,17 @@ func (d *Dispatcher) giveUpOne(w doom, a *abandonment) {
 	}
 	var v Verdict
 	defer func() {
-		later := v.Again && w.queue.later(w.work, v.Delay)
-		if later {
+		reason, refused := Reason(0), false
+		if v.Again {
+			reason, refused = w.queue.later(w.work, v.Delay)
+		}
+		if v.Again && !refused {
 			a.counted.Store(true)
 		}
 		w.queue.gaveUp()
 		defer d.leave(a)
-		if v.Again && !later && !a.counted.Load() { // too late to ask
-			w.work.Abandon(Closed, &Verdict{})
+		if refused && !a.counted.Load() {
+			w.work.Abandon(reason, &Verdict{})
 		}
 	}()
 	w.work.Abandon(w.reason, &v)
@@ -87,42 +104,50 @@ func (q *Queue) gaveUp() {
 	q.removeIf(gone)
 }
 
-// later lets a work wait for an attempt, beyond the backlog's bound if need be. It
-// reports false if nothing is attempted any more. Its key does not wait for it.
-func (q *Queue) later(w Work, delay time.Duration) bool {
+// later lets a work wait for an attempt, beyond the backlog's bound if need be, up to
+// twice of that. Its key does not wait for it. Or it reports that it may not, and why.
+func (q *Queue) later(w Work, delay time.Duration) (r Reason, refused bool) {
 	q.mu.Lock()
 	w.link().lane = nil
+	if q.backlog >= 2*q.config.Backlog {
+		q.mu.Unlock()
+		return NoRoom, true
+	}
 	q.backlog++
 	q.mu.Unlock()
 	if q.d.schedule(q, w, delay) {
-		return true
+		return 0, false
 	}
 	q.mu.Lock()
 	q.backlog--
 	q.mu.Unlock()
-	return false
+	return Closed, true
 }
 
 // abandonAll abandons works, some at a time, and does not wait.
 func (d *Dispatcher) abandonAll(dooms []doom) {
-	if len(dooms) == 0 {
-		return
-	}
 	all := make([]*abandonment, len(dooms))
 	for i, w := range dooms {
 		all[i] = d.enter(w)
 	}
+	behind(len(all), func(i int) {
+		defer d.leave(all[i])
+		if !all[i].counted.Load() {
+			all[i].work.Abandon(all[i].reason, &Verdict{})
+		}
+	})
+}
+
+// behind calls f for each of n works, some at a time, and does not wait.
+func behind(n int, f func(i int)) {
+	if n == 0 {
+		return
+	}
 	go func() {
 		var g errgroup.Group
 		g.SetLimit(abandonAtATime)
-		for _, a := range all {
-			g.Go(func() error {
-				defer d.leave(a)
-				if !a.counted.Load() {
-					a.work.Abandon(a.reason, &Verdict{})
-				}
-				return nil
-			})
+		for i := range n {
+			g.Go(func() error { f(i); return nil })
 		}
 		_ = g.Wait() // there are no errors
 	}()

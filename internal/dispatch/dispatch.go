@@ -58,6 +58,7 @@ const (
 	Unfinished                // likewise, and its attempt did not return in time
 	Expired                   // likewise, and neither did Abandon
 	Discarded                 // its queue is
+	NoRoom                    // it has asked for an attempt, and too many wait for one
 )
 
 // ErrClosed is returned for work that comes after Close.
@@ -332,14 +333,12 @@ func (d *Dispatcher) AbandonRunning() int {
 	return len(dooms)
 }
 
-// Expire decides what is still being abandoned.
+// Expire decides what is still being abandoned. It does not wait for that.
 func (d *Dispatcher) Expire() {
 	d.mu.Lock()
 	late := slices.Collect(maps.Keys(d.givenUp))
 	d.mu.Unlock()
-	for _, a := range late {
-		defer a.expire() // deferred: Abandon may end the goroutine
-	}
+	behind(len(late), func(i int) { late[i].expire() })
 }
 
 func (d *Dispatcher) allQueues() []*Queue {

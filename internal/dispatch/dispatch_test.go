@@ -83,7 +83,7 @@ func TestWaitForWhatAbandonPutsIn(t *testing.T) {
 	tell(t, func(s *story) {
 		q := s.NewQueue(Config{Concurrency: 1, Capacity: 10, Backlog: 1})
 		w := s.work("abandoned", again(time.Second))
-		w.abandon = func() {
+		w.abandon = func(Reason) {
 			<-time.After(time.Minute)
 			s.putAll(q, s.work("further", takes(time.Minute)))
 		}
@@ -122,6 +122,11 @@ func TestWaitIsNotWokenByThePast(t *testing.T) {
 		second, releaseSecond := work()
 		require.NoError(t, d.Reserve(first, false))
 		d.Put(first)
+		earlier := make(chan error, 1)
+		go func() { earlier <- d.Wait(context.Background()) }()
+		for d.waiting.Load() == 0 {
+			runtime.Gosched()
+		}
 		// The first work is decided while the waiters' lock is held...
 		d.mu.Lock()
 		close(releaseFirst)
@@ -138,11 +143,12 @@ func TestWaitIsNotWokenByThePast(t *testing.T) {
 			runtime.Gosched()
 		}
 		cancel()
-		err := <-returned
+		err, woken := <-returned, len(earlier) > 0
 		d.Put(second)
 		close(releaseSecond)
-		require.NoError(t, d.Wait(context.Background()))
+		require.NoError(t, <-earlier)
 		require.ErrorIs(t, err, context.Canceled, "Wait has returned though a work is undecided")
+		require.False(t, woken, "an earlier Wait has")
 	}
 }
 
@@ -198,7 +204,7 @@ func TestCloseWhileOthersPublish(t *testing.T) {
 }
 
 // fillAll makes a queue that has works in every state: two running, one due, two
-// ready, one held behind each of a running and a retrying one, and two retrying.
+// ready, one held behind each of a ready, a running and a retrying one, and two retrying.
 func fillAll(s *story, release <-chan struct{}) *Queue {
 	q := s.NewQueue(Config{Concurrency: 2, Capacity: 10, Backlog: 10})
 	hour := again(time.Hour)
@@ -216,7 +222,7 @@ func fillAll(s *story, release <-chan struct{}) *Queue {
 	s.put(to(q, s.work("ready")), keyed(q, "c", s.work("ready first")), keyed(q, "c", s.work("held by ready")))
 	s.at(time.Second)
 	s.told()
-	checkDepth(s.t, q, 5, 2, 3)
+	checkDepth(s.t, q, 4, 2, 4)
 	return q
 }
 
@@ -308,7 +314,7 @@ func TestPutHoldsNoRoomWhileItAbandons(t *testing.T) {
 		s.fill(full, release)
 		letters := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1})
 		w := s.work("a")
-		w.abandon = func() {
+		w.abandon = func(Reason) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
 			assert.NoError(t, s.publish(ctx, "letter", to(letters, s.work("letter"))))

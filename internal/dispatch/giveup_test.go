@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// abandonedFor returns a work that fails once, and whose first Abandon takes some time.
+// abandonedFor returns a work that fails once, and whose first Abandon takes some time, unless
+// it is for Expire, which reports only.
 func (s *story) abandonedFor(d time.Duration, name string) *scripted {
 	w := s.work(name, again(time.Second), takes(time.Hour))
 	var called atomic.Bool
-	w.abandon = func() {
-		if !called.Swap(true) {
+	w.abandon = func(r Reason) {
+		if !called.Swap(true) && r != Expired {
 			<-time.After(d)
 		}
 	}
@@ -35,24 +36,27 @@ func whileFull(q *Queue, f func()) {
 }
 
 // Abandon may ask for an attempt later: the work waits for it, beyond the backlog's
-// bound, and holds neither a worker nor its key. This it may do time and again.
+// bound, and holds neither a worker nor its key. This it may do time and again. Beyond twice
+// the bound it is abandoned for good.
 func TestAbandonAsksForAnAttempt(t *testing.T) {
 	tell(t, func(s *story) {
-		q := s.NewQueue(Config{Concurrency: 1, Capacity: 2, Backlog: 1, Overflow: Abandon})
-		s.putAll(q, s.work("a", again(time.Hour), succeed))
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 2, Backlog: 2, Overflow: Abandon})
+		s.putAll(q, s.work("a", again(time.Hour), succeed), s.work("a", again(time.Hour), succeed))
 		synctest.Wait()
-		b, d := s.work("b", again(0), again(time.Second), succeed), s.work("d")
+		b, d, e := s.work("b", again(0), again(time.Second), succeed), s.work("d"), s.work("e")
 		b.instead, d.instead = Verdict{Again: true, Delay: time.Minute}, Verdict{Again: true, Delay: 2 * time.Minute}
+		e.instead = d.instead
 		s.put(keyed(q, "k", b), keyed(q, "k", s.work("c", takes(time.Second))))
 		synctest.Wait()
-		s.putAll(q, s.work(""), s.work(""), d)
+		s.putAll(q, s.work(""), s.work(""), d, e)
 		s.at(time.Second)
-		checkDepth(t, q, 0, 0, 3)
-		assert.Equal(t, 3, s.Undecided())
+		checkDepth(t, q, 0, 0, 4)
+		assert.Equal(t, 4, s.Undecided())
 		s.finish()
-		s.happened("0s a attempt 1", "0s b attempt 1", "0s b abandoned: backlog full", "0s c attempt 1", "0s d abandoned: queue full",
+		s.happened("0s a attempt 1", "0s a attempt 1", "0s b attempt 1", "0s b abandoned: backlog full", "0s c attempt 1", "0s d abandoned: queue full",
+			"0s e abandoned: queue full", "0s e abandoned: no room",
 			"1s  attempt 1", "1s  attempt 1", "1m0s b attempt 2", "1m0s b abandoned: backlog full", "2m0s d attempt 1", "2m0s b attempt 3",
-			"1h0m0s a attempt 2")
+			"1h0m0s a attempt 2", "1h0m0s a attempt 2")
 	})
 }
 
@@ -128,6 +132,7 @@ func TestExpire(t *testing.T) {
 		s.at(5 * time.Second)
 		assert.Equal(t, 2, s.Undecided())
 		s.Expire()
+		synctest.Wait()
 		assert.Equal(t, 1, s.Undecided())
 		assert.Equal(t, 1, s.AbandonRunning())
 		s.Expire() // finds nothing more, or what runs
@@ -183,6 +188,7 @@ func TestExpireFindsAllThatIsToBeAbandoned(t *testing.T) {
 				s.Abort()
 				s.at(10 * time.Second)
 				s.Expire()
+				synctest.Wait()
 				assert.Zero(t, s.Undecided())
 				s.at(24 * time.Hour)
 				assert.Zero(t, s.Undecided())
@@ -206,6 +212,7 @@ func TestExpiredIsNotAbandonedAgain(t *testing.T) {
 		s.at(time.Minute)
 		s.told()
 		s.Expire()
+		synctest.Wait()
 		assert.Zero(t, s.Undecided())
 		assert.Contains(t, s.told(), "1m0s last abandoned: expired")
 		s.at(24 * time.Hour)
@@ -254,6 +261,7 @@ func TestRetriesDueAtAbort(t *testing.T) {
 		<-aborted
 		s.at(10 * time.Second)
 		s.Expire()
+		synctest.Wait()
 		assert.Zero(t, s.Undecided())
 		s.at(24 * time.Hour)
 	})
@@ -268,7 +276,7 @@ func TestPutHoldsNoRoomWhileBacklogFull(t *testing.T) {
 		s.put(keyed(failing, "k", s.work("", again(time.Second), succeed)))
 		synctest.Wait()
 		w := s.work("a")
-		w.abandon = func() {
+		w.abandon = func(Reason) {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 			defer cancel()
 			assert.NoError(t, s.publish(ctx, "letter", to(letters, s.work("letter"))))
@@ -283,7 +291,7 @@ func TestPutHoldsNoRoomWhileBacklogFull(t *testing.T) {
 func TestGoexitInAbandon(t *testing.T) {
 	exits := func(s *story, name string, script ...step) *scripted {
 		w := s.work(name, script...)
-		w.abandon = runtime.Goexit
+		w.abandon = func(Reason) { runtime.Goexit() }
 		return w
 	}
 	hour := again(time.Hour)
@@ -335,7 +343,7 @@ func TestAbortAbandonsSomeAtATime(t *testing.T) {
 		synctest.Wait()
 		for range 4 * abandonAtATime {
 			w := s.work("")
-			w.abandon = func() {
+			w.abandon = func(Reason) {
 				assert.False(t, InWorker())
 				<-time.After(time.Second)
 			}

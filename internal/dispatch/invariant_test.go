@@ -20,7 +20,7 @@ func (b *books) check() {
 		retries[r.queue]++
 		firsts[r.work.link().lane]++
 		b.holdLocked(r.at > time.Since(d.made), "a retry of %v is overdue since %v", r.work, r.at)
-		b.holdLocked(r.work.link().lane == nil || r.work.link().lane.retrying, "the lane of %v does not know that it is retrying", r.work)
+		b.holdLocked(r.work.link().lane == nil || r.work.link().lane.failing, "the lane of %v does not know that it is failing", r.work)
 	}
 	busy := 0
 	for _, q := range b.queues {
@@ -45,11 +45,13 @@ func (b *books) check() {
 // checkLocked holds the invariants of a queue.
 func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	ready, held := 0, 0
-	for _, waiting := range []*list{&q.due, &q.ready} {
-		for _, w := range waiting.contents() {
-			ready++
-			firsts[w.link().lane]++
-		}
+	for _, w := range q.ready.contents() {
+		ready++
+		firsts[w.link().lane]++
+	}
+	for _, w := range q.due.contents() {
+		retrying++
+		firsts[w.link().lane]++
 	}
 	running := 0
 	for at, w := range q.workers {
@@ -64,7 +66,7 @@ func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	for _, l := range q.lanes {
 		none := q.abandoning > 0 || !b.aborted.IsZero()
 		b.holdLocked(firsts[l] == 1 || none && firsts[l] == 0, "%s: lane %q has %d firsts", q.name, l.key, firsts[l])
-		if l.retrying {
+		if l.failing {
 			retrying += l.held.len()
 		} else {
 			held += l.held.len()
@@ -72,7 +74,11 @@ func (b *books) checkLocked(q *simQueue, retrying int, firsts map[*lane]int) {
 	}
 	b.holdLocked(q.waiting == ready+held, "%s: waiting %d, want %d and %d held", q.name, q.waiting, ready, held)
 	b.holdLocked(q.Queue.backlog == retrying, "%s: backlog %d, want %d", q.name, q.Queue.backlog, retrying)
-	b.holdLocked(q.asked || q.Queue.backlog <= q.backlog, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, q.backlog)
+	most := q.backlog
+	if q.asked {
+		most *= 2
+	}
+	b.holdLocked(q.Queue.backlog <= most, "%s: backlog %d, at most %d may be", q.name, q.Queue.backlog, most)
 	b.holdLocked(q.Queue.running == running && running == q.running, "%s: running %d, workers %d, want %d", q.name, q.Queue.running, running, q.running)
 	b.holdLocked(q.Queue.undecided == q.undecided, "%s: %d undecided, want %d", q.name, q.Queue.undecided, q.undecided)
 	b.holdLocked(q.reserved <= q.pending, "%s: %d reserved for %d works", q.name, q.reserved, q.pending)

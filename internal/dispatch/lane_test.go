@@ -51,8 +51,8 @@ func TestKeysOfQueuesDiffer(t *testing.T) {
 	})
 }
 
-// A retrying work holds back its key and only its key. What it holds back counts
-// with the backlog, and with what waits when its time has come.
+// A failing work holds back its key and only its key. What it holds back counts with the
+// backlog until it is decided, also while it is attempted again.
 func TestRetryHoldsBackItsKey(t *testing.T) {
 	tell(t, func(s *story) {
 		q := s.NewQueue(Config{Concurrency: 1, Capacity: 10, Backlog: 10})
@@ -64,9 +64,9 @@ func TestRetryHoldsBackItsKey(t *testing.T) {
 		checkDepth(t, q, 0, 0, 3)
 		s.happened("0s a1 attempt 1", "0s b1 attempt 1")
 		s.at(time.Minute)
-		checkDepth(t, q, 2, 1, 0)
+		checkDepth(t, q, 0, 1, 2)
 		s.put(keyed(q, "a", s.work("a4")))
-		checkDepth(t, q, 3, 1, 0)
+		checkDepth(t, q, 0, 1, 3)
 		s.at(2 * time.Minute)
 		checkDepth(t, q, 0, 0, 4)
 		s.finish()
@@ -118,7 +118,7 @@ func TestKeyIsHeldBackWhileItsFirstIsAbandoned(t *testing.T) {
 		s.putAll(q, s.work("a", again(time.Hour), succeed))
 		synctest.Wait()
 		failing := s.work("b", again(time.Second))
-		failing.abandon = func() {
+		failing.abandon = func(Reason) {
 			<-time.After(time.Minute)
 			s.note("b abandoned")
 		}

@@ -57,8 +57,8 @@ type simQueue struct {
 	changed   time.Time // when config was changed last
 	backlog   int       // the highest Backlog ever
 	overflows [3]bool   // that it ever had
-	loose     bool      // Capacity may be exceeded: by force, by retries, or since it was lowered
-	asked     bool      // Backlog may be exceeded: an Abandon has asked for an attempt
+	loose     bool      // Capacity may be exceeded: by force, by what was held back, or since it was lowered
+	asked     bool      // Backlog may be exceeded, up to twice: an Abandon has asked for an attempt
 
 	busy bool      // running has come to Concurrency,
 	from time.Time // at this time
@@ -301,6 +301,8 @@ func (b *books) beginAbandon(j *job, r Reason) (try, bool) {
 		b.holdLocked(!j.q.discarded.IsZero(), "%v abandoned, though its queue is not discarded", j)
 	case QueueFull:
 		b.holdLocked(j.q.overflows[Abandon] && j.attempts == 0, "%v abandoned as beyond the queue", j)
+	case NoRoom:
+		b.holdLocked(j.q.asked && j.abandons > 0, "%v abandoned, though it has not asked for an attempt", j)
 	case Unfinished:
 		b.holdLocked(j.attempting || j.ended.Equal(now), "%v abandoned as unfinished, but not running", j)
 		if j.decided && j.byAttempt && j.ended.Equal(now) {
@@ -314,7 +316,7 @@ func (b *books) beginAbandon(j *job, r Reason) (try, bool) {
 		}
 		return try{}, false
 	}
-	b.holdLocked(r == QueueFull || r == BacklogFull || r == Discarded || !b.expectOpen, "%v abandoned, though no one forces it", j)
+	b.holdLocked(r == QueueFull || r == BacklogFull || r == Discarded || r == NoRoom || !b.expectOpen, "%v abandoned, though no one forces it", j)
 	b.holdLocked(!j.decided || j.expired.Equal(now), "%v abandoned, though decided", j)
 	b.holdLocked(!j.abandoning, "%v abandoned twice at once", j)
 	b.holdLocked(!j.attempting || r == Unfinished, "%v abandoned while running", j)

@@ -21,7 +21,7 @@ const (
 
 // A Queue holds the works of one target. At any time running <= Concurrency, but for the
 // moment behind a Configure that lowers it, and waiting + reserved <= Capacity, but for
-// what was forced in or came back from a retry; waiting + reserved + backlog <= undecided.
+// what was forced in or came back from a lane that was failing; waiting + reserved + backlog <= undecided.
 //
 // Optimization: what every delivery changes is in the first two cache lines
 // (BenchmarkPublish).
@@ -29,9 +29,9 @@ type Queue struct {
 	d         *Dispatcher
 	mu        sync.Mutex // guards the fields below
 	undecided int        // works accepted, of which the others are
-	waiting   int        // works in due and ready, and held in lanes whose first does not wait for a retry
+	waiting   int        // works in ready, and held in lanes that are not failing
 	reserved  int        // room that is promised to publishers
-	backlog   int        // works that wait for a retry, and held in their lanes
+	backlog   int        // works that wait for a retry, in due or for its time, and held in lanes that are failing
 	running   int        // works that are being attempted
 	listed    bool       // a worker is to come
 	retired   bool       // no more deliveries come
@@ -41,7 +41,8 @@ type Queue struct {
 	workers []*worker
 
 	config     Config
-	due        list             // works whose time for a retry has come; being older, they are taken first
+	due        list             // works whose time for a retry has come
+	turn       bool             // of due and ready, due is next
 	lanes      map[string]*lane // by key, of works that are not decided
 	publishers []chan struct{}  // that wait for room, longest first
 	wakes      errFull          // how often all of them were woken
@@ -51,11 +52,11 @@ type Queue struct {
 }
 
 // A lane is the works of one key. Its first is due, ready, running, or retrying; the
-// others are held.
+// others are held. It is failing from when its first has failed until that is decided.
 type lane struct {
-	key      string
-	held     list
-	retrying bool
+	key     string
+	held    list
+	failing bool
 }
 
 // NewQueue returns an empty queue of d.
@@ -277,12 +278,12 @@ func (q *Queue) putInLaneLocked(e *Delivery) (list bool, r Reason, ok bool) {
 	return q.putReadyLocked(e.Work), 0, true
 }
 
-// holdLocked holds w back behind the others of its lane. If those wait for a
-// retry, it counts with the backlog, so that a failing key leaves the queue's room
-// to others; it reports false if that is full.
+// holdLocked holds w back behind the others of its lane. If that is failing, it counts
+// with the backlog, so that a failing key leaves the queue's room to others; it reports
+// false if that is full.
 func (q *Queue) holdLocked(l *lane, w Work) bool {
 	switch {
-	case !l.retrying:
+	case !l.failing:
 		q.waiting++
 	case q.backlog < q.config.Backlog:
 		q.backlog++
@@ -298,15 +299,10 @@ func (q *Queue) holdLocked(l *lane, w Work) bool {
 // to be abandoned instead.
 func (q *Queue) putBack(w Work) bool {
 	q.mu.Lock()
-	if q.backlog--; q.d.aborted.Load() {
+	if q.d.aborted.Load() {
+		q.backlog--
 		q.mu.Unlock()
 		return false
-	}
-	q.waiting++
-	if l := w.link().lane; l != nil {
-		l.retrying = false
-		q.backlog -= l.held.len()
-		q.waiting += l.held.len()
 	}
 	q.due.pushBack(w)
 	list := q.wantsLocked()
@@ -318,11 +314,16 @@ func (q *Queue) putBack(w Work) bool {
 // readyLocked reports whether there is a work that a worker may take.
 func (q *Queue) readyLocked() bool { return q.due.len()+q.ready.len() > 0 }
 
-// popLocked takes the next of them out.
+// popLocked takes the next of them out. Retries and first attempts take turns, so that
+// neither keeps the other from being made.
 func (q *Queue) popLocked() Work {
-	if q.due.len() > 0 {
+	if q.due.len() > 0 && (q.turn || q.ready.len() == 0) {
+		q.turn = false
+		q.backlog--
 		return q.due.popFront()
 	}
+	q.turn = true
+	q.waiting--
 	return q.ready.popFront()
 }
 
@@ -336,12 +337,11 @@ func (q *Queue) drain() []Work {
 func (q *Queue) drainLocked() (works []Work) {
 	for q.readyLocked() {
 		works = append(works, q.popLocked())
-		q.waiting--
 	}
 	for _, l := range q.lanes {
 		for l.held.len() > 0 {
 			works = append(works, l.held.popFront())
-			if l.retrying {
+			if l.failing {
 				q.backlog--
 			} else {
 				q.waiting--

@@ -71,6 +71,8 @@ func (d *Dispatcher) fire() {
 	}
 	if len(d.retries) > 0 {
 		d.setTimerLocked(d.retries[0].at - now)
+	} else {
+		d.retries = nil // after a storm of retries it would keep its memory
 	}
 	d.mu.Unlock()
 	d.putBack(due)
@@ -113,6 +115,9 @@ func (d *Dispatcher) takeRetries(q *Queue) (works []Work) {
 		return r.queue == q
 	})
 	heap.Init(&d.retries)
+	if len(d.retries) == 0 {
+		d.retries = nil // as in fire
+	}
 	sort.Sort(&taken)
 	for _, r := range taken {
 		works = append(works, r.work)

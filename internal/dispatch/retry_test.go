@@ -60,25 +60,41 @@ func TestRetryWaitsOutside(t *testing.T) {
 	})
 }
 
-// Retries whose time has come take room, though there may be none: what comes anew
-// waits for them.
-func TestDueRetriesTakeRoom(t *testing.T) {
+// Retries whose time has come take no room from first attempts, and neither does what a
+// key holds back whose first is attempted again.
+func TestDueRetriesTakeNoRoom(t *testing.T) {
 	tell(t, func(s *story) {
 		q := s.NewQueue(Config{Concurrency: 1, Capacity: 2, Backlog: 100, Overflow: Reject})
 		for range 3 {
 			s.putAll(q, s.work("", again(time.Hour), succeed))
 			synctest.Wait()
 		}
-		s.at(30 * time.Minute)
-		s.putAll(q, s.work("slow", takes(time.Hour)))
+		s.put(keyed(q, "k", s.work("first", again(30*time.Minute), takes(time.Hour))))
+		synctest.Wait()
+		s.put(keyed(q, "k", s.work("held")), keyed(q, "k", s.work("held")), keyed(q, "k", s.work("held")))
 		s.at(time.Hour)
-		checkDepth(t, q, 3, 1, 0)
+		checkDepth(t, q, 0, 1, 6)
+		s.putAll(q, s.work("a"), s.work("b"))
+		checkDepth(t, q, 2, 1, 6)
 		assert.Error(t, s.Reserve(to(q, s.work("refused")), false))
 	})
 }
 
-// Retries at the same time come in the order in which they were scheduled, before
-// what came later; so do those whose times have come while no worker was free.
+// Retries that are due, and first attempts, take turns: neither kind keeps the other from
+// being made, however many there are.
+func TestRetriesAndFirstAttemptsTakeTurns(t *testing.T) {
+	tell(t, func(s *story) {
+		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
+		minute := takes(time.Minute, again(0))
+		s.putAll(q, s.work("a", minute, minute, succeed), s.work("b", minute, minute, succeed), s.work("c", takes(time.Minute)), s.work("d", takes(time.Minute)))
+		s.finish()
+		s.happened("0s a attempt 1", "1m0s b attempt 1", "2m0s a attempt 2", "3m0s c attempt 1", "4m0s b attempt 2",
+			"5m0s d attempt 1", "6m0s a attempt 3", "6m0s b attempt 3")
+	})
+}
+
+// Retries at the same time come in the order in which they were scheduled; so do those whose
+// times have come while no worker was free, in turn with what came later.
 func TestRetriesComeInOrder(t *testing.T) {
 	tell(t, func(s *story) {
 		q := s.NewQueue(Config{Concurrency: 1, Capacity: 100, Backlog: 100})
@@ -100,7 +116,7 @@ func TestRetriesComeInOrder(t *testing.T) {
 			s.work("slow", takes(time.Minute)), s.work("later"))
 		s.finish()
 		s.happened("0s c attempt 1", "0s a attempt 1", "0s b attempt 1", "0s slow attempt 1",
-			"1m0s a attempt 2", "1m0s b attempt 2", "1m0s c attempt 2", "1m0s later attempt 1")
+			"1m0s a attempt 2", "1m0s later attempt 1", "1m0s b attempt 2", "1m0s c attempt 2")
 	})
 }
 
@@ -143,7 +159,7 @@ func TestRetryNow(t *testing.T) {
 		s.at(time.Minute)
 		assert.Equal(t, 3, s.RetryNow())
 		s.finish()
-		s.happened("0s a attempt 1", "0s b attempt 1", "0s c attempt 1", "1m0s c attempt 2", "1m0s b attempt 2", "1m0s a attempt 2",
-			"1m0s d attempt 1", "1h1m0s a attempt 3")
+		s.happened("0s a attempt 1", "0s b attempt 1", "0s c attempt 1", "1m0s c attempt 2", "1m0s d attempt 1", "1m0s b attempt 2", "1m0s a attempt 2",
+			"1h1m0s a attempt 3")
 	})
 }

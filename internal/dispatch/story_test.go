@@ -141,8 +141,8 @@ type scripted struct {
 	name     string
 	script   []step // by attempt; the last one goes on
 	attempts int
-	abandon  func()  // also called by Abandon, if not nil
-	instead  Verdict // what Abandon asks for
+	abandon  func(Reason) // also called by Abandon, if not nil
+	instead  Verdict      // what Abandon asks for
 }
 
 // A step is one attempt.
@@ -162,9 +162,9 @@ func (w *scripted) Attempt(v *Verdict) {
 }
 
 func (w *scripted) Abandon(r Reason, v *Verdict) {
-	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired", "discarded"}[r])
+	w.s.note("%s abandoned: %s", w.name, [...]string{"queue full", "backlog full", "closed", "unfinished", "expired", "discarded", "no room"}[r])
 	if w.abandon != nil {
-		w.abandon()
+		w.abandon(r)
 	}
 	*v = w.instead
 }

@@ -94,7 +94,6 @@ func (q *Queue) next(w *worker) bool {
 		return false
 	}
 	w.work = q.popLocked()
-	q.waiting--
 	q.running++
 	list := q.wantsLocked()
 	publisher := q.nextPublisherLocked()
@@ -162,7 +161,7 @@ func (q *Queue) settle(w *worker) {
 		}
 		return
 	}
-	if q.backlog >= q.config.Backlog || q.discarded {
+	if q.backlog-l.counted() >= q.config.Backlog || q.discarded {
 		reason := BacklogFull
 		if q.discarded {
 			reason = Discarded
@@ -207,17 +206,31 @@ func (q *Queue) nextInLaneLocked(l *lane) {
 		delete(q.lanes, l.key)
 		return
 	}
+	q.backlog -= l.counted()
+	q.waiting += l.counted()
+	l.failing = false
 	q.ready.pushBack(l.held.popFront())
 }
 
-// holdBackLocked moves the works behind one that waits for a retry over to the
-// backlog, and returns, latest first, those for which it has no room.
+// counted returns how many works of a lane count with the backlog, beside its first.
+func (l *lane) counted() int {
+	if l == nil || !l.failing {
+		return 0
+	}
+	return l.held.len()
+}
+
+// holdBackLocked moves the works behind one that has failed over to the backlog, if they are
+// not there, and returns, latest first, those for which it has no room.
 func (q *Queue) holdBackLocked(l *lane) (excess []Work) {
 	if l == nil {
 		return nil
 	}
-	l.retrying = true
-	q.waiting -= l.held.len()
+	q.backlog -= l.counted()
+	if !l.failing {
+		l.failing = true
+		q.waiting -= l.held.len()
+	}
 	if room := max(0, q.config.Backlog-q.backlog); l.held.len() > room {
 		excess = l.held.cut(room)
 	}

@@ -100,7 +100,7 @@ func TestInWorkerInAbandon(t *testing.T) {
 		q := s.NewQueue(Config{Concurrency: 1, Capacity: 1, Backlog: 1, Overflow: Abandon})
 		inWorker := func(want bool) *scripted {
 			w := s.work("", again(time.Second), takes(time.Second))
-			w.abandon = func() { assert.Equal(t, want, InWorker()) }
+			w.abandon = func(Reason) { assert.Equal(t, want, InWorker()) }
 			return w
 		}
 		s.putAll(q, inWorker(true))

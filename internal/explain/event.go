@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,24 +54,78 @@ func (n *node) descend(key string) *node {
 	return n
 }
 
-// where returns where n stands, such as detail.items[2].id.
-func (n *node) where() string {
-	var parts []string
-	for ; n.parent != nil; n = n.parent {
+// line returns the nodes on the way from above, which is the event if nil, to n, but for
+// the first.
+func (n *node) line(above *node) (nodes []*node) {
+	for ; n != above && n.parent != nil; n = n.parent {
+		nodes = append(nodes, n)
+	}
+	slices.Reverse(nodes)
+	return nodes
+}
+
+// where returns where n stands below a node, or in the event if that is nil: items[2].id.
+func (n *node) where(above *node) string {
+	var s strings.Builder
+	for _, step := range n.line(above) {
 		switch {
-		case n.parent.array:
-			parts = append(parts, "["+strconv.Itoa(n.index)+"]")
-		case n.parent.parent == nil:
-			parts = append(parts, n.key)
+		case step.parent.array:
+			s.WriteString("[" + strconv.Itoa(step.index) + "]")
+		case s.Len() > 0:
+			s.WriteString("." + step.key)
 		default:
-			parts = append(parts, "."+n.key)
+			s.WriteString(step.key)
 		}
 	}
-	var s strings.Builder
-	for i := len(parts) - 1; i >= 0; i-- {
-		s.WriteString(parts[i])
-	}
 	return s.String()
+}
+
+// path returns where n stands in the event without the indexes of elements: items.id.
+func (n *node) path() string {
+	var keys []string
+	for _, step := range n.line(nil) {
+		if !step.parent.array {
+			keys = append(keys, step.key)
+		}
+	}
+	return strings.Join(keys, ".")
+}
+
+// indexes returns the indexes of the elements that n is in: [2].
+func (n *node) indexes() (s string) {
+	for _, step := range n.line(nil) {
+		if step.parent.array {
+			s += "[" + strconv.Itoa(step.index) + "]"
+		}
+	}
+	return s
+}
+
+// elements appends to dst n or, if it is an array, the nodes in it that are none; of one
+// without elements n itself.
+func (n *node) elements(dst []*node) []*node {
+	if len(n.elems) == 0 {
+		return append(dst, n)
+	}
+	for _, e := range n.elems {
+		dst = e.elements(dst)
+	}
+	return dst
+}
+
+// byName adds to all, by their keys, the nodes below n that have a value: of each key the
+// first in the event's order.
+func (n *node) byName(all map[string]*node) {
+	for _, e := range n.elems {
+		e.byName(all)
+	}
+	for _, name := range n.names {
+		kid := n.kids[name]
+		if all[name] == nil && len(kid.leaves(nil, nil, 1)) > 0 {
+			all[name] = kid
+		}
+		kid.byName(all)
+	}
 }
 
 // leaves appends to dst the nodes with a leaf to which keys lead from n, through any

@@ -25,6 +25,7 @@ type Result struct {
 	Matched      bool
 	Error        *jsonwalk.SyntaxError // the event is not a JSON object; then there is nothing else
 	Held, Missed int                   // fields of that combination that hold, and that do not
+	Near         int                   // of those missed, the ones that little would make hold
 	Branch                             // the pattern itself
 }
 
@@ -51,6 +52,7 @@ type Field struct {
 	Holds         bool
 	Why           Why    // it does not hold; "": it does
 	Reason        string // in words
+	Near          bool   // little would make it hold
 
 	field *field
 }
@@ -58,8 +60,10 @@ type Field struct {
 // A Found is a value that an event has at a field's path.
 type Found struct {
 	At     string // such as detail.items[2].id
+	Index  string // of the elements that it is in, such as [2]; "": it is in no array
 	Value  string // JSON
 	Wanted bool   // the value is one of those wanted
+	Told   bool   // the field's Reason is about this one of several
 	leaf   *value
 	node   *node
 }
@@ -92,10 +96,14 @@ func Explain(pattern string, event []byte) Result {
 	told := map[*branch]bool{top: true}
 	x.tell(top, x.judge(&all[0]))
 	for _, f := range x.judge(&all[0]) {
-		if f.Holds {
+		switch {
+		case f.Holds:
 			r.Held++
-		} else {
+		default:
 			r.Missed++
+			if f.Near {
+				r.Near++
+			}
 		}
 	}
 	for i := range all {
@@ -116,6 +124,7 @@ type explainer struct {
 	effort int              // that is left
 	fields map[*field]Field // that are told
 	alone  map[*field]bool  // whether a field holds if it is the only one
+	byName map[string]*node // the event's values by their keys; nil: nobody has asked
 
 	judged *combination // the last one
 	last   map[string]Field
@@ -202,7 +211,7 @@ func (x *explainer) keepFew(fields []*field) (kept []*field) {
 		return !ok
 	})
 	t := x.held(fields[i])
-	t.Holds, t.Why, t.Reason = false, Element, "array consistency: it is in no array element together with the fields before it"
+	t.Holds, t.Near, t.Why, t.Reason = false, true, Element, "array consistency: it is in no array element together with the fields before it"
 	x.last[t.Path] = t
 	return slices.Concat(fields[:i], fields[i+1:])
 }
@@ -237,7 +246,7 @@ func (x *explainer) held(f *field) Field {
 			t.More++
 			continue
 		}
-		t.Found = append(t.Found, Found{At: n.where(), Value: n.leaf.raw, Wanted: f.holds(n.leaf), leaf: n.leaf, node: n})
+		t.Found = append(t.Found, Found{At: n.where(nil), Index: n.indexes(), Value: n.leaf.raw, Wanted: f.holds(n.leaf), leaf: n.leaf, node: n})
 	}
 	return t
 }

@@ -3,7 +3,7 @@ package explain
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+	"time"
 )
 
 // A Finding is something in a pattern that compiles and is surely, or very likely, not
@@ -16,34 +16,28 @@ type Finding struct {
 
 // Codes of findings.
 const (
-	NeverMatches   = "never-matches"         // no event can match
-	NeverRouted    = "never-routed"          // no event of a bus can
-	EmptyRange     = "empty-range"           // no number lies in a numeric
-	EnvelopeType   = "envelope-type"         // an envelope never has such a value there
-	UnknownField   = "unknown-field"         // an envelope has no such field
-	SetAgain       = "replaced"              // the field is set again, which counts instead
-	Covered        = "covered"               // another value of the list takes all that this one does
-	AlwaysHolds    = "always-holds"          // the list takes every value
-	NumericString  = "numeric-string"        // a string of digits is no number
-	ValueAndFields = "value-and-fields"      // a field is to have a value and fields
-	TooLong        = "too-long"              // more characters than the service takes
-	TooManyOr      = "too-many-combinations" // more combinations of $or branches than the service takes
+	NeverMatches   = "never-matches"    // no event can match
+	NeverRouted    = "never-routed"     // no event of a bus can
+	EmptyRange     = "empty-range"      // no number lies in a numeric
+	EnvelopeType   = "envelope-type"    // an envelope never has such a value there
+	UnknownField   = "unknown-field"    // an envelope has no such field
+	SetAgain       = "replaced"         // the field is set again, which counts instead
+	Covered        = "covered"          // another value of the list, or branch of the $or, takes all that this one does
+	AlwaysHolds    = "always-holds"     // the list takes every value
+	NumericString  = "numeric-string"   // a string of digits is no number
+	ValueAndFields = "value-and-fields" // a field is to have a value and fields
 )
 
-// The service's limits.
-const (
-	maxCharacters   = 2048
-	maxCombinations = 1000
-)
+// maxCombinations is how many combinations are looked at for fields that do not go together.
+const maxCombinations = 1000
 
 // Lint looks for mistakes in a pattern that Compile has accepted.
 func Lint(pattern string) []Finding {
 	top, all := parsePattern(pattern)
-	l := &linter{dead: make(map[*field]bool), unrouted: make(map[*field]bool)}
+	l := &linter{top: top, dead: make(map[*field]bool), unrouted: make(map[*field]bool)}
 	l.branch(top)
 	fields := l.findings
 	l.findings = nil
-	l.limits(pattern, all)
 	l.never(all)
 	l.findings = append(l.findings, fields...)
 	for _, c := range all[:min(len(all), maxCombinations)] {
@@ -55,6 +49,7 @@ func Lint(pattern string) []Finding {
 
 // A linter gathers findings.
 type linter struct {
+	top      *branch
 	findings []Finding
 	dead     map[*field]bool // fields that hold in no event
 	unrouted map[*field]bool // fields that hold in no event of a bus
@@ -63,15 +58,6 @@ type linter struct {
 
 func (l *linter) add(pointer, code, format string, args ...any) {
 	l.findings = append(l.findings, Finding{pointer, code, fmt.Sprintf(format, args...)})
-}
-
-func (l *linter) limits(pattern string, all []combination) {
-	if n := utf8.RuneCountInString(pattern); n > maxCharacters {
-		l.add("", TooLong, "the service takes at most %d characters, this has %d", maxCharacters, n)
-	}
-	if len(all) > maxCombinations {
-		l.add("", TooManyOr, "the service takes at most %d combinations of $or branches, this has %d", maxCombinations, len(all))
-	}
 }
 
 // branch looks at each field by itself.
@@ -84,6 +70,7 @@ func (l *linter) branch(b *branch) {
 		for _, kid := range o.branches {
 			l.branch(kid)
 		}
+		l.coveredBranches(o)
 	}
 }
 
@@ -141,7 +128,7 @@ func (l *linter) valueAndFields(c combination) {
 			if f.path[i] != '.' || above == nil || above.mayBeAbsent() || f.mayBeAbsent() || !l.once(above, f) {
 				continue
 			}
-			l.add(f.pointer, ValueAndFields, "%s wants a value of %s, which no event has beside fields, unless it repeats a key", above.pointer, above.path)
+			l.add(f.pointer, ValueAndFields, "%s wants a value of %s, which an event has beside fields only if it repeats a key or has a dot in one", above.pointer, above.path)
 		}
 	}
 }
@@ -181,20 +168,43 @@ func (l *linter) envelope(f *field) {
 func (l *linter) envelopeValues(f *field) {
 	useless := 0
 	for i, v := range f.values {
-		mayLack := f.keys[0] == "replay-name" || f.keys[0] == "resources"
-		what := ""
-		switch {
-		case isAbsence(v) && !mayLack:
-			what = "it is never absent"
-		case v.kind != '"' && v.kind != '{':
-			what = "it is never " + strings.TrimPrefix(compact(v.raw), " ")
-		case v.kind == '{' && v.keys[0] == "numeric":
-			what = "it is never a number"
-		}
-		if what != "" {
+		if what := neverInEnvelope(f.keys[0], v); what != "" {
 			useless++
-			l.add(fmt.Sprintf("%s/%d", f.pointer, i), EnvelopeType, "%s holds strings: %s", f.keys[0], what)
+			l.add(fmt.Sprintf("%s/%d", f.pointer, i), EnvelopeType, "%s holds strings: it is %s", f.keys[0], what)
 		}
 	}
 	l.unrouted[f] = useless == len(f.values)
+}
+
+// envelopeTime is how an envelope gives its time.
+const envelopeTime = "2006-01-02T15:04:05Z"
+
+// neverInEnvelope says so if v, which is wanted of a field that holds strings, is never there.
+func neverInEnvelope(key string, v value) string {
+	mayLack := key == "replay-name" || key == "resources"
+	text, literal := v.text, v.kind == '"'
+	if v.kind == '{' && (v.keys[0] == "exactly" || v.keys[0] == "equals-ignore-case") {
+		text, literal = v.kids[0].text, true
+	}
+	version := value{kind: '"', text: "0"}
+	switch {
+	case isAbsence(v) && !mayLack:
+		return "never absent"
+	case isAbsence(v):
+	case v.kind != '"' && v.kind != '{':
+		return "never " + compact(v.raw)
+	case v.kind == '{' && v.keys[0] == "numeric":
+		return "never a number"
+	case key == "version" && !holds(v, &version):
+		return `always "0"`
+	case literal && text == "" && key != "resources":
+		return "never empty"
+	case key == "time" && v.kind == '{' && v.keys[0] == "cidr":
+		return "never an IP address"
+	case literal && key == "time":
+		if _, err := time.Parse(envelopeTime, strings.ToUpper(text)); err != nil {
+			return "always like " + envelopeTime
+		}
+	}
+	return ""
 }

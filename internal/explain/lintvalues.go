@@ -40,7 +40,7 @@ func (f *field) misledByDigits(v value) bool {
 		return false
 	}
 	both := slices.ContainsFunc(f.values, func(other value) bool { return other.kind == '0' && other.text == v.text })
-	return !both && envelopeKinds[f.keys[0]] != '"' && len(v.text) != len("123456789012")
+	return !both && envelopeKinds[f.keys[0]] != '"' && envelopeKinds[f.keys[0]] != '[' && len(v.text) != len("123456789012")
 }
 
 // takesAll says so if the values of f leave next to nothing out.
@@ -111,6 +111,72 @@ func (l *linter) covered(f *field) {
 			}
 		}
 	}
+}
+
+// coveredBranches looks for branches of a $or that another one makes useless.
+func (l *linter) coveredBranches(o *or) {
+	effort := maxCovers
+	for i, b := range o.branches {
+		for j, by := range o.branches {
+			if effort -= len(b.fields) * len(by.fields); effort < 0 {
+				return
+			}
+			if i != j && by.covers(b) && (j < i || !b.covers(by)) && !l.top.interferes(b, by, o) {
+				l.add(fmt.Sprintf("%s/%d", o.pointer, i), Covered, "the branch decides nothing: branch %d of the $or takes all that it does", j+1)
+				break
+			}
+		}
+	}
+}
+
+// covers reports whether what matches b surely matches by, if both are all of the pattern. That
+// is so if each field of by is one of b, and takes all that it does; one that may be
+// absent is judged by what else is there.
+func (by *branch) covers(b *branch) bool {
+	if len(by.ors)+len(b.ors) > 0 {
+		return false
+	}
+	fields := b.effective()
+	for path, all := range by.effective() {
+		f := fields[path]
+		if f == nil || all.mayBeAbsent() || f.mayBeAbsent() {
+			return false
+		}
+		for _, v := range f.values {
+			if !slices.ContainsFunc(all.values, func(w value) bool { return compact(w.raw) == compact(v.raw) || covers(w, v) }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// effective returns the fields of b that no other of b replaces, by path.
+func (b *branch) effective() map[string]*field {
+	fields := make(map[string]*field)
+	for _, f := range b.fields {
+		fields[f.path] = f
+	}
+	return fields
+}
+
+// interferes reports whether outside of a $or, in b or below it, a field stands that makes
+// a difference to what fewer fields of one branch would match: one that may be absent is
+// judged by what else is there, and one that the branch sets, too, and the other does not,
+// counts in only one of them.
+func (b *branch) interferes(one, other *branch, except *or) bool {
+	fields, not := one.effective(), other.effective()
+	for _, f := range b.fields {
+		if f.mayBeAbsent() || fields[f.path] != nil && not[f.path] == nil {
+			return true
+		}
+	}
+	for _, o := range b.ors {
+		if o != except && slices.ContainsFunc(o.branches, func(kid *branch) bool { return kid.interferes(one, other, except) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // covers reports whether by, an operator, surely takes all that v does.

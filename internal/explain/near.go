@@ -5,17 +5,23 @@ import (
 	"unicode/utf8"
 )
 
-// maxDistanceLength is the length, in bytes, of the longest strings whose distance is
-// computed: it takes the product of both lengths.
+// maxDistanceLength is the length, in characters, of the longest strings whose distance is
+// computed, their common beginnings and ends not counted: it takes the product of both lengths.
 const maxDistanceLength = 200
 
 // distance returns how many characters must be inserted, deleted or replaced, or
 // exchanged with their neighbour, to make b of a. For long strings it is a large number.
 func distance(a, b string) int {
-	if len(a) > maxDistanceLength || len(b) > maxDistanceLength {
+	x, y := []rune(a), []rune(b)
+	for len(x) > 0 && len(y) > 0 && x[0] == y[0] {
+		x, y = x[1:], y[1:]
+	}
+	for len(x) > 0 && len(y) > 0 && x[len(x)-1] == y[len(y)-1] {
+		x, y = x[:len(x)-1], y[:len(y)-1]
+	}
+	if len(x) > maxDistanceLength || len(y) > maxDistanceLength {
 		return 1 << 20
 	}
-	x, y := []rune(a), []rune(b)
 	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range row {
 		row[j] = j

@@ -2,9 +2,12 @@ package explain
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Why is a kind of reason for which a field does not hold.
@@ -30,25 +33,30 @@ func (x *explainer) missed(f *field, kept []*field, picks []*node, together bool
 	t := x.held(f)
 	t.Holds = false
 	if x.holdsAlone(f) && together {
-		t.Why, t.Reason = Element, x.element(&t, f, kept, picks)
+		t.Why, t.Reason, t.Near = Element, x.element(&t, f, kept, picks), true
 		return t
 	}
 	if len(t.Found) == 0 {
 		t.Why, t.Reason = x.nothing(f)
 		return t
 	}
-	best := reason{rank: -1}
+	best, at := reason{rank: -1}, 0
 	for i := range t.Found {
 		for _, want := range f.values {
 			if r := whyNot(want, t.Found[i].leaf, len(f.values)); r.better(best) {
-				best = r
-				if len(t.Found) > 1 {
-					best.text = t.Found[i].At + ": " + r.text
-				}
+				best, at = r, i
 			}
 		}
 	}
-	t.Why, t.Reason = best.why, best.text
+	t.Why, t.Reason, t.Near = best.why, best.text, best.rank >= nearRank
+	switch {
+	case len(t.Found) == 1:
+	case best.rank == lastResort && len(f.values) == 1:
+		t.Reason = "other values"
+	default:
+		t.Found[at].Told = true
+		t.Reason = t.Found[at].Index + ": " + best.text
+	}
 	return t
 }
 
@@ -65,34 +73,43 @@ func (x *explainer) element(t *Field, f *field, kept []*field, picks []*node) st
 			others = fewer
 		}
 	}
+	here, array := (*node)(nil), (*node)(nil)
 	var there []string
-	array := ""
 	for i, g := range kept {
 		switch {
 		case !slices.Contains(others, g):
 		case picks[i] == nil:
 			there = append(there, g.path+" is absent")
 		default:
-			there = append(there, g.path+" matches in "+picks[i].where())
-			for _, found := range t.Found {
-				if a := sharedArray(found.node, picks[i]); a != nil && found.Wanted && array == "" {
-					array = a.where()
-				}
+			mine, other := t.apart(picks[i])
+			if array == nil && mine != nil {
+				here, array = mine, mine.parent
 			}
+			if array == nil || other == nil || other.parent != array {
+				there = append(there, g.path+" matches in "+picks[i].where(nil))
+				continue
+			}
+			there = append(there, strings.TrimPrefix(g.path, array.path()+".")+" matches in "+other.where(array))
 		}
 	}
-	here := "elsewhere"
-	if i := slices.IndexFunc(t.Found, func(v Found) bool { return v.Wanted }); i >= 0 {
-		here = "in " + t.Found[i].At
+	if array == nil {
+		return fmt.Sprintf("array consistency: %s, this elsewhere; one element of an array must have both", strings.Join(there, ", "))
 	}
-	if array == "" {
-		array = "an array"
-	}
-	return fmt.Sprintf("array consistency: it matches %s, %s; one element of %s must have both", here, strings.Join(there, ", "), array)
+	return fmt.Sprintf("array consistency: of %s, %s, this in %s; one element must have both", array.where(nil), strings.Join(there, ", "), here.where(array))
 }
 
-// sharedArray returns the innermost array that two leaves are in different elements of.
-func sharedArray(a, b *node) *node {
+// apart returns the elements that a wanted value of t and a leaf are in, if these are
+// different ones of one array.
+func (t *Field) apart(leaf *node) (mine, other *node) {
+	for _, found := range t.Found {
+		if mine, other := apart(found.node, leaf); mine != nil && found.Wanted {
+			return mine, other
+		}
+	}
+	return nil, nil
+}
+
+func apart(a, b *node) (elemA, elemB *node) {
 	above := make(map[*node]*node) // ancestors of a, each with the one below it
 	for below, n := a, a.parent; n != nil; below, n = n, n.parent {
 		above[n] = below
@@ -100,45 +117,78 @@ func sharedArray(a, b *node) *node {
 	for below, n := b, b.parent; n != nil; below, n = n, n.parent {
 		if kid, ok := above[n]; ok {
 			if n.array && kid != below {
-				return n
+				return kid, below
 			}
-			return nil
+			return nil, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // nothing says why an event has no value for f.
 func (x *explainer) nothing(f *field) (Why, string) {
-	n := x.event
+	at, inArray := []*node{x.event}, false
 	for i, key := range f.keys {
-		if n.array {
-			return Absent, "absent in every element of " + n.where()
+		var next []*node
+		for _, n := range at {
+			if kid := n.kids[key]; kid != nil {
+				next = kid.elements(next)
+				inArray = inArray || len(kid.elems) > 0
+			}
 		}
-		next := n.kids[key]
 		if next == nil {
-			why := "absent"
-			if i+1 < len(f.keys) {
-				why = "absent: there is no " + strings.Join(f.keys[:i+1], ".")
-			}
-			if n.leaf != nil && !n.object {
-				why = fmt.Sprintf("absent: %s is %s", n.where(), kindName(n.leaf.kind))
-			} else if near := Nearest(key, n.names); near != "" {
-				why += fmt.Sprintf("; the event has %q", near)
-			}
-			return Absent, why
+			return Absent, x.absent(f, i, at)
 		}
-		n = next
+		at = next
 	}
 	switch {
-	case n.array && len(n.elems) == 0:
-		return NoValue, "an empty array, which has no value"
-	case n.array:
+	case slices.ContainsFunc(at, func(n *node) bool { return n.object }):
+		return NoValue, "an object, which has fields and no value"
+	case inArray:
 		return NoValue, "an array without a value"
 	default:
-		return NoValue, "an object, which has fields and no value"
+		return NoValue, "an empty array, which has no value"
 	}
 }
+
+// absent says of what lacks the key i of f that it does: a node, or all elements of arrays.
+func (x *explainer) absent(f *field, i int, at []*node) string {
+	above := strings.Join(f.keys[:i], ".")
+	why := "absent"
+	switch {
+	case len(at) > 1:
+		why = "absent in every element of " + above
+	case at[0].array:
+		return "absent: " + above + " is an empty array"
+	case at[0].leaf != nil && !at[0].object:
+		return fmt.Sprintf("absent: %s is %s", at[0].where(nil), kindName(at[0].leaf.kind))
+	case i+1 < len(f.keys):
+		why = "absent: there is no " + strings.Join(f.keys[:i+1], ".")
+	}
+	names := make(map[string]bool)
+	for _, n := range at {
+		for _, name := range n.names {
+			names[name] = true
+		}
+	}
+	if near := Nearest(f.keys[i], slices.Sorted(maps.Keys(names))); near != "" {
+		return fmt.Sprintf("%s; the event has %q", why, near)
+	}
+	if x.byName == nil {
+		x.byName = make(map[string]*node)
+		x.event.byName(x.byName)
+	}
+	if n := x.byName[f.keys[len(f.keys)-1]]; n != nil {
+		return why + "; the event has " + n.where(nil)
+	}
+	return why
+}
+
+// Ranks of reasons that others are compared with.
+const (
+	lastResort = 2 // the value is another one, and no more can be said
+	nearRank   = 5 // from here on little would mend it
+)
 
 // A reason is why a value is not one that is wanted. The one with the greatest rank is
 // told, among equals the one with the smallest distance.
@@ -179,12 +229,12 @@ func whyNot(want value, leaf *value, n int) reason {
 func whyNotText(want, raw, got string, n int) reason {
 	switch {
 	case strings.EqualFold(want, got):
-		return reason{Case, "case differs from " + raw, 7, 0}
+		return reason{Case, against("case differs from", raw, want, got), 7, 0}
 	case strings.TrimSpace(want) == strings.TrimSpace(got):
-		return reason{Space, "white space differs from " + raw, 6, 0}
+		return reason{Space, against("white space differs from", raw, want, got), 6, 0}
 	}
 	if d := distance(want, got); d <= nearEnough(want) {
-		return reason{Near, "nearly " + raw, 5, float64(d)}
+		return reason{Near, against("nearly", raw, want, got), nearRank, float64(d)}
 	}
 	r := closest(raw, n, math.Inf(1))
 	if n > 1 {
@@ -193,12 +243,35 @@ func whyNotText(want, raw, got string, n int) reason {
 	return r
 }
 
+// against says that got differs from raw, which is want as JSON: of long texts, where.
+func against(how, raw, want, got string) string {
+	const most = 20
+	if utf8.RuneCountInString(raw) <= 2*most {
+		return how + " " + raw
+	}
+	x, y := []rune(want), []rune(got)
+	i := 0
+	for i < len(x) && i < len(y) && x[i] == y[i] {
+		i++
+	}
+	from := func(text []rune) string { return Shortened(strconv.Quote(string(text[i:])), most) }
+	return fmt.Sprintf("%s that: from character %d on it is %s, not %s", how, i+1, from(y), from(x))
+}
+
 // closest is the reason of last resort: another value than raw, one of n.
 func closest(raw string, n int, distance float64) reason {
 	if n == 1 {
-		return reason{Differs, "another value", 2, distance}
+		return reason{Differs, "another value", lastResort, distance}
 	}
-	return reason{Differs, fmt.Sprintf("none of %d values; the closest is %s", n, raw), 2, distance}
+	return reason{Differs, fmt.Sprintf("none of %d values; the closest is %s", n, Shortened(raw, 40)), lastResort, distance}
+}
+
+// Shortened returns at most n characters of a text.
+func Shortened(text string, n int) string {
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	return string([]rune(text)[:n-1]) + "…"
 }
 
 func whyNotOperator(name string, arg value, leaf *value) reason {
@@ -256,7 +329,7 @@ func whyNotAffix(name string, arg value, got string) reason {
 		return reason{Differs, "not in the network " + arg.text, 4, 0}
 	}
 	if d := distance(strings.ToLower(arg.text), strings.ToLower(got)); d <= nearEnough(arg.text) {
-		return reason{Near, "nearly " + raw + " in any case", 5, float64(d)}
+		return reason{Near, "nearly " + raw + " in any case", nearRank, float64(d)}
 	}
 	return reason{Differs, "another value than " + raw + " in any case", 3, 0}
 }

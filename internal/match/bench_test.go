@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/footbridge-go/footbridge/internal/workload"
 )
 
 // sink keeps what benchmarks compute.
@@ -61,11 +63,11 @@ func alternateBy(b *testing.B, atATime int, work, yardstick func(i int)) (best [
 
 // BenchmarkParcels reports the time per event as a multiple of gjson.ValidBytes.
 func BenchmarkParcels(b *testing.B) {
-	events := parcelEvents(1000)
-	for _, kind := range slices.Sorted(maps.Keys(parcelRules)) {
+	events := workload.ParcelEvents(1000)
+	for _, kind := range slices.Sorted(maps.Keys(workload.ParcelRules)) {
 		b.Run(kind, func(b *testing.B) {
 			var s Set[int]
-			for i, rule := range parcelRules[kind] {
+			for i, rule := range workload.ParcelRules[kind] {
 				s.Add(i, mustCompile(rule))
 			}
 			dst := make([]int, 0, 16)
@@ -90,19 +92,19 @@ func BenchmarkValidate(b *testing.B) {
 	for _, kind := range []string{"no-rules", "exact", "prefix", "wildcard", "suffix-ignore-case", "anything-but", "numeric"} {
 		b.Run("parcels/"+kind, func(b *testing.B) {
 			var s Set[int]
-			for i, rule := range parcelRules[kind] {
+			for i, rule := range workload.ParcelRules[kind] {
 				s.Add(i, mustCompile(`{"detail":`+rule+`}`))
 			}
-			validateRatio(b, &s, parcelEvents(1000))
+			validateRatio(b, &s, workload.ParcelEvents(1000))
 		})
 	}
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprint("mixed/rules=", n), func(b *testing.B) {
 			var s Set[int]
 			for i := range n {
-				s.Add(i, mustCompile(`{"detail":`+mixedRule(i)+`}`))
+				s.Add(i, mustCompile(`{"detail":`+workload.MixedRule(i)+`}`))
 			}
-			validateRatio(b, &s, mixedEvents(1000, n))
+			validateRatio(b, &s, workload.MixedEvents(1000, n))
 		})
 	}
 }
@@ -154,9 +156,9 @@ type mixed struct {
 }
 
 func newMixed(n int) *mixed {
-	m := &mixed{events: mixedEvents(1000, n), dst: make([]int, 0, 1000)}
+	m := &mixed{events: workload.MixedEvents(1000, n), dst: make([]int, 0, 1000)}
 	for i := range n {
-		m.set.Add(i, mustCompile(mixedRule(i)))
+		m.set.Add(i, mustCompile(workload.MixedRule(i)))
 	}
 	return m
 }
@@ -184,7 +186,7 @@ func BenchmarkAdd(b *testing.B) {
 	if testing.Short() {
 		n = 1000
 	}
-	for name, rule := range map[string]func(int) string{"mixed": mixedRule, "exact": exactRule} {
+	for name, rule := range map[string]func(int) string{"mixed": workload.MixedRule, "exact": workload.ExactRule} {
 		patterns := make([]*Pattern, n+1)
 		for i := range patterns {
 			patterns[i] = mustCompile(rule(i))
@@ -203,7 +205,7 @@ func BenchmarkAdd(b *testing.B) {
 			for i := range n {
 				s.Add(i, patterns[i])
 			}
-			event := mixedEvents(1, n)[0]
+			event := workload.MixedEvents(1, n)[0]
 			dst := make([]int, 0, 1000)
 			for b.Loop() {
 				s.Add(n, patterns[n])
@@ -225,14 +227,14 @@ func BenchmarkCores(b *testing.B) {
 	for _, changing := range []bool{false, true} {
 		var s Set[int]
 		for i := range n {
-			s.Add(i, mustCompile(mixedRule(i)))
+			s.Add(i, mustCompile(workload.MixedRule(i)))
 		}
-		events := mixedEvents(1000, n)
+		events := workload.MixedEvents(1000, n)
 		run := func(b *testing.B, goroutines int) float64 {
 			stop := make(chan struct{})
 			var changes, matches sync.WaitGroup
 			if changing {
-				p := mustCompile(mixedRule(n))
+				p := mustCompile(workload.MixedRule(n))
 				changes.Go(func() {
 					for {
 						select {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/footbridge-go/footbridge/internal/workload"
 )
 
 // raceEnabled says that the race detector is on. It makes sync.Pool forget at random.
@@ -53,12 +55,12 @@ func TestMatchAllocatesNothing(t *testing.T) {
 		}
 		check(kind, &s, events)
 	}
-	for kind, rules := range parcelRules {
+	for kind, rules := range workload.ParcelRules {
 		var s Set[int]
 		for i, rule := range rules {
 			s.Add(i, mustCompile(rule))
 		}
-		check(kind, &s, parcelEvents(50))
+		check(kind, &s, workload.ParcelEvents(50))
 	}
 	m := newMixed(1000)
 	check("mixed", &m.set, m.events)
@@ -132,7 +134,7 @@ func TestMemoryOfRules(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule func(int) string
 		most uint64
-	}{"mixed": {mixedRule, 1200}, "exact": {exactRule, 600}} {
+	}{"mixed": {workload.MixedRule, 1200}, "exact": {workload.ExactRule, 600}} {
 		before := heap()
 		var s Set[int]
 		for i := range n {

@@ -210,18 +210,18 @@ func TestAllocations(t *testing.T) {
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, render(nil)), 1.0)
 }
 
-// BenchmarkRender reports the time as a multiple of that of gjson.GetManyBytes of the
-// same five paths.
+// BenchmarkRender reports the time, that of the one allocation included, as a multiple of
+// that of gjson.GetManyBytes of the same five paths.
 func BenchmarkRender(b *testing.B) {
 	tr, err := Compile(benchPaths, benchTemplate)
 	require.NoError(b, err)
-	event, room := []byte(benchEvent), make([]byte, 0, 2*len(benchEvent))
+	event := []byte(benchEvent)
 	var paths []string
 	for _, path := range benchPaths {
 		paths = append(paths, strings.TrimPrefix(path, "$."))
 	}
 	work := func() {
-		if _, err := tr.Append(room, event, vars); err != nil {
+		if _, err := tr.Append(nil, event, vars); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,7 @@
-package match
+// Package workload has the rules and the events that benchmarks of matching measure, made
+// from a fixed seed, so that figures of this module and of the one in bench are of the same
+// thing.
+package workload
 
 import (
 	"fmt"
@@ -6,16 +9,14 @@ import (
 	"strings"
 )
 
-// The workloads that the benchmarks measure, made from a fixed seed.
-
-func workloadRand() *rand.Rand { return rand.New(rand.NewPCG(20261123, 1)) }
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(20261123, 1)) }
 
 var streets = []string{"MARKET", "MISSION", "VALENCIA", "LAGUNA", "FILLMORE", "HAIGHT", "OCTAVIA", "BALBOA", "JUDAH", "NORIEGA"}
 
-// parcelEvents returns events like those of a city's land register: nine short
+// ParcelEvents returns events like those of a city's land register: nine short
 // strings, then a polygon of 5 to 60 points.
-func parcelEvents(n int) [][]byte {
-	r := workloadRand()
+func ParcelEvents(n int) [][]byte {
+	r := newRand()
 	events := make([][]byte, n)
 	for i := range events {
 		points := 5
@@ -41,8 +42,8 @@ func parcelEvents(n int) [][]byte {
 	return events
 }
 
-// parcelRules are five rules a kind.
-var parcelRules = map[string][]string{
+// ParcelRules are five rules a kind.
+var ParcelRules = map[string][]string{
 	"exact": {
 		`{"properties":{"MAPBLKLOT":["1430022"]}}`, `{"properties":{"MAPBLKLOT":["2607117"]}}`, `{"properties":{"MAPBLKLOT":["2607218"]}}`,
 		`{"properties":{"MAPBLKLOT":["3745012"]}}`, `{"properties":{"MAPBLKLOT":["VACSTWIL"]}}`,
@@ -96,9 +97,9 @@ var parcelRules = map[string][]string{
 	},
 }
 
-// mixedRule returns rule i of a set: of ten, six exact on three fields, one numeric
+// MixedRule returns rule i of a set: of ten, six exact on three fields, one numeric
 // range, one prefix, one wildcard, one anything-but, each with one of 100 sources.
-func mixedRule(i int) string {
+func MixedRule(i int) string {
 	r := rand.New(rand.NewPCG(uint64(i), 7))
 	source := fmt.Sprintf("com.example.service%02d", i/10%100)
 	switch i % 10 {
@@ -115,14 +116,14 @@ func mixedRule(i int) string {
 	return fmt.Sprintf(`{"source":[%q],"detail-type":["Type %d"],"detail":{"customer":["customer-%06d"]}}`, source, i%3, i)
 }
 
-// exactRule returns rule i of a set on three fields.
-func exactRule(i int) string {
+// ExactRule returns rule i of a set on three fields.
+func ExactRule(i int) string {
 	return fmt.Sprintf(`{"source":["com.example.service%02d"],"detail-type":["Type %d"],"detail":{"customer":["customer-%06d"]}}`, i%100, i%3, i)
 }
 
-// mixedEvents returns events of about 350 bytes, for n rules.
-func mixedEvents(n, rules int) [][]byte {
-	r := workloadRand()
+// MixedEvents returns events of about 350 bytes, for n rules.
+func MixedEvents(n, rules int) [][]byte {
+	r := newRand()
 	events := make([][]byte, n)
 	for i := range events {
 		rule := r.IntN(rules)
