@@ -1,7 +1,6 @@
 package awsapi
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/footbridge-go/footbridge"
 )
 
 // These tests let clients that others wrote talk to a server: the AWS CLI, boto3 and
@@ -121,70 +118,5 @@ func TestBoto3(t *testing.T) {
 	assert.Equal(t, []string{`f {"order":1}`, `f {"order":1}`}, e.settle(t), "published and replayed")
 }
 
-// terraformPlugins returns the directory whose registry.terraform.io has the AWS provider:
-// that of an environment variable, one that Terraform looks in, or one not far below the
-// root of the file system.
-func terraformPlugins(t *testing.T) string {
-	candidates := []string{os.Getenv("FOOTBRIDGE_TERRAFORM_PLUGINS")}
-	if home, err := os.UserHomeDir(); err == nil {
-		candidates = append(candidates, filepath.Join(home, ".terraform.d", "plugins"), filepath.Join(home, ".local", "share", "terraform", "plugins"))
-	}
-	candidates = append(candidates, "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins")
-	for _, depth := range []string{"/", "/*", "/*/*"} {
-		found, _ := filepath.Glob(filepath.Join(depth, "registry.terraform.io")) // only a bad pattern is an error
-		for _, f := range found {
-			candidates = append(candidates, filepath.Dir(f))
-		}
-	}
-	for _, dir := range candidates {
-		if _, err := os.Stat(filepath.Join(dir, "registry.terraform.io", "hashicorp", "aws")); dir != "" && err == nil {
-			return dir
-		}
-	}
-	t.Skip("skipped: Terraform's AWS provider is not on this machine; FOOTBRIDGE_TERRAFORM_PLUGINS may name the directory that has registry.terraform.io/hashicorp/aws")
-	return ""
-}
-
 // raceEnabled is whether the race detector is on.
 var raceEnabled bool
-
-// Terraform applies a configuration, finds no differences then, and destroys what it made.
-func TestTerraform(t *testing.T) {
-	needs(t, "terraform")
-	if raceEnabled {
-		t.Skip("skipped: Terraform takes half a minute, and runs without the race detector, for which there is TestLoad")
-	}
-	plugins := terraformPlugins(t)
-	e := newEndpoint(t)
-	dir := t.TempDir()
-	config, err := os.ReadFile("testdata/terraform/main.tf")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.tf"), config, 0o600))
-	rc := filepath.Join(dir, "terraform.rc")
-	mirror := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins)
-	require.NoError(t, os.WriteFile(rc, []byte(mirror), 0o600))
-	terraform := func(args ...string) {
-		t.Helper()
-		c := e.command(t, "terraform", args...)
-		c.Dir = dir
-		c.Env = append(c.Env, "TF_CLI_CONFIG_FILE="+rc, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_VAR_endpoint="+e.url)
-		output, err := c.CombinedOutput()
-		require.NoError(t, err, "terraform %v: %s", args, output)
-	}
-	terraform("init", "-no-color")
-	terraform("apply", "-no-color", "-auto-approve")
-	terraform("plan", "-no-color", "-detailed-exitcode") // which is 2 if there are differences
-
-	result, err := e.hub.PutEvents(t.Context(), []footbridge.Entry{{EventBusName: "orders", Source: "shop", DetailType: "Order Placed", Detail: `{"id":7,"total":1000}`}})
-	require.NoError(t, err)
-	require.Zero(t, result.FailedEntryCount)
-	assert.Equal(t, []string{
-		`broken {"id":7,"total":1000}`,
-		`call {"order":7}`,
-		`dead arn:aws:lambda:eu-west-1:123456789012:function:broken ERROR_FROM_TARGET retries 0 MaximumRetryAttempts`,
-	}, e.settle(t))
-
-	terraform("destroy", "-no-color", "-auto-approve")
-	assert.Len(t, e.hub.List(""), 1, "the default bus")
-	assert.Empty(t, e.hub.Default().Rules())
-}

@@ -2,17 +2,12 @@ package awsapi
 
 import (
 	"encoding/json"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/footbridge-go/footbridge"
-	"github.com/footbridge-go/footbridge/queue"
 )
 
 // These tests let clients that others wrote use queues. Each is skipped where its client is
@@ -63,50 +58,4 @@ func TestSQSBoto3(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 	assert.Equal(t, "all operations answered\n", string(output))
 	e.settle(t)
-}
-
-// Terraform applies queues and rules that send to them, finds no differences then, and
-// destroys what it made.
-func TestSQSTerraform(t *testing.T) {
-	needs(t, "terraform")
-	if raceEnabled {
-		t.Skip("skipped: Terraform takes a minute, and runs without the race detector, for which there is TestLoad")
-	}
-	plugins := terraformPlugins(t)
-	e := newEndpoint(t)
-	service := e.queues.(*sqs).Service
-	_, err := service.Create("dead", queue.Settings{})
-	require.NoError(t, err)
-	dir := t.TempDir()
-	config, err := os.ReadFile("testdata/sqs/main.tf")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.tf"), config, 0o600))
-	rc := filepath.Join(dir, "terraform.rc")
-	mirror := fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", plugins)
-	require.NoError(t, os.WriteFile(rc, []byte(mirror), 0o600))
-	terraform := func(args ...string) {
-		t.Helper()
-		c := e.command(t, "terraform", args...)
-		c.Dir = dir
-		c.Env = append(c.Env, "TF_CLI_CONFIG_FILE="+rc, "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_VAR_endpoint="+e.url)
-		output, err := c.CombinedOutput()
-		require.NoError(t, err, "terraform %v: %s", args, output)
-	}
-	terraform("init", "-no-color")
-	terraform("apply", "-no-color", "-auto-approve")
-	terraform("plan", "-no-color", "-detailed-exitcode") // which is 2 if there are differences
-
-	_, err = e.hub.PutEvents(t.Context(), []footbridge.Entry{{Source: "shop", DetailType: "Order Placed", Detail: `{"id":7}`}})
-	require.NoError(t, err)
-	require.NoError(t, e.hub.Wait(t.Context()))
-	for _, name := range []string{"jobs", "ledger.fifo"} {
-		q, err := service.Queue(name)
-		require.NoError(t, err)
-		got, err := q.Receive(t.Context(), queue.ReceiveOptions{Wait: queue.None})
-		require.NoError(t, err)
-		require.Len(t, got, 1, name)
-		assert.Equal(t, `{"id":7}`, got[0].Body)
-	}
-	terraform("destroy", "-no-color", "-auto-approve")
-	assert.Len(t, service.Queues(""), 1, "the program's")
 }
