@@ -40,9 +40,10 @@ type Bus struct {
 // Options are what a [Bus] is made with. The zero value of each field is its default.
 //
 // Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
-// at WARN of dead letters, of targets that begin to fail, and of publishers that wait
-// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed, and of
-// events that match no rule. A panic of its handler is ignored.
+// at WARN of dead letters, of targets that begin to fail, of publishers that wait long, and of
+// entries of PutEvents for a bus there is not; at INFO of targets that have recovered; at DEBUG
+// of each attempt that failed, of entries that are refused, and of events that match no rule.
+// A panic of its handler is ignored.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"
@@ -134,7 +135,7 @@ func New(opts *Options) *Bus {
 }
 
 func (o *Options) check() error {
-	if field, reason := checkBounds(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
+	if field, reason := checkShared(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
 		return &OptionError{field, reason}
 	}
 	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {

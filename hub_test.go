@@ -88,7 +88,7 @@ func TestHubLimit(t *testing.T) {
 		}
 		_, err := h.Create("more", nil)
 		if strict {
-			assert.EqualError(t, err, "footbridge: LimitExceededException: The requested resource exceeds the maximum number allowed.")
+			assert.EqualError(t, err, "footbridge: LimitExceededException: The requested resource exceeds the maximum number allowed. (with Strict: want at most 100 buses, got 101)")
 		} else {
 			assert.NoError(t, err)
 		}

@@ -131,7 +131,7 @@ func checkEntries(entries []Entry) error {
 func (b *Bus) putEntry(ctx context.Context, entry *Entry, find func(name string) *Bus) (id string, err error) {
 	to, e := find(entry.EventBusName), entry.event()
 	if err = e.check(); err == nil && strings.HasPrefix(e.Source, "aws.") {
-		err = &RequestError{CodeNotAuthorizedForSource, "Not authorized for the source"}
+		err = &RequestError{Code: CodeNotAuthorizedForSource, Message: "Not authorized for the source"}
 	}
 	switch {
 	case to == nil:

@@ -35,7 +35,7 @@ const tooComplex = "Rule is too complex - try using fewer wildcard characters or
 // no rule.
 var ErrUnmatched = errors.New("the event matches no rule")
 
-// A limit is a bound that Strict enforces on something of a rule or target.
+// A limit is a bound that Strict enforces.
 type limit struct {
 	field   string // of Rule or Target
 	n, most int
@@ -43,15 +43,17 @@ type limit struct {
 	code    string
 }
 
-// firstOver returns the first of the limits that is exceeded, and why.
+// excess says by what the limit is exceeded.
+func (l limit) excess() string { return fmt.Sprintf("want at most %d %s, got %d", l.most, l.what, l.n) }
+
+// more is excess behind the service's words for it, which name neither bound nor option.
+func (l limit) more() string { return "with Strict: " + l.excess() }
+
+// firstOver returns the first of the limits that is exceeded, and by what.
 func firstOver(limits ...limit) (l limit, reason string) {
 	for _, l := range limits {
-		switch {
-		case l.n <= l.most:
-		case l.code == CodeLimitExceeded:
-			return l, limitExceeded
-		default:
-			return l, fmt.Sprintf("want at most %d %s, got %d", l.most, l.what, l.n)
+		if l.n > l.most {
+			return l, l.excess()
 		}
 	}
 	return limit{}, ""
@@ -68,7 +70,10 @@ func (r *Rule) checkStrict() error {
 		l = limit{field: "Pattern", code: CodeInvalidEventPattern}
 		reason = patternReason(r.Pattern.String())
 	}
-	if reason != "" {
+	switch {
+	case l.code == CodeLimitExceeded:
+		return &RuleError{Rule: r.Name, Field: l.field, Reason: limitExceeded, More: l.more(), Code: l.code}
+	case reason != "":
 		return &RuleError{Rule: r.Name, Field: l.field, Reason: reason, Code: l.code}
 	}
 	for i := range r.Targets {
@@ -169,7 +174,7 @@ func (e *Event) checkStrict() error {
 // far as it is not replayed, and all its inputs can be made.
 func (s *press) checkStrict(a *accepted, p *publication) error {
 	if len(s.rules) == 0 && len(p.rules) == 0 && a.event.ReplayName == "" {
-		return fmt.Errorf("footbridge: publish: source %q, detail-type %q: %w", a.event.Source, a.event.DetailType, ErrUnmatched)
+		return fmt.Errorf("footbridge: publish on bus %q: source %q, detail-type %q: %w", a.bus.options.Name, a.event.Source, a.event.DetailType, ErrUnmatched)
 	}
 	for i := range s.batch {
 		if _, err := s.batch[i].Work.(*delivery).input(); err != nil {

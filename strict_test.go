@@ -117,7 +117,7 @@ func putAll(t *testing.T, b *Bus, entries []Entry) error {
 	}
 	r, err := b.PutEvents(t.Context(), entries)
 	if err == nil && r.FailedEntryCount > 0 {
-		err = &RequestError{r.Entries[0].ErrorCode, r.Entries[0].ErrorMessage}
+		err = &RequestError{Code: r.Entries[0].ErrorCode, Message: r.Entries[0].ErrorMessage}
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func TestStrictWords(t *testing.T) {
 	b := New(&Options{Strict: true})
 	err := b.PutRule(Rule{Name: "r", Pattern: MustCompile(`{"detail":{"a":[{"wildcard":"*:*:*:*:*:event-bus/*"}]}}`)})
 	assert.EqualError(t, err, `footbridge: rule "r" refused: Pattern: Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character`)
-	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed.`)
+	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed. (with Strict: want at most 5 targets, got 6)`)
 	assert.EqualError(t, strictCases["input-path"](t, b, 300), `footbridge: rule "r" refused: target "t": Input: want at most 256 characters of a path, got 300`)
 	long := MustCompile(`{"a":[{"wildcard":"*` + strings.Repeat("ab", 200_000) + `"}]}`) // whose complexity no one measures
 	assert.EqualError(t, b.PutRule(Rule{Name: "r", Pattern: long}), `footbridge: rule "r" refused: Pattern: want at most 2048 characters, got 400024`)
@@ -221,7 +221,7 @@ func TestStrictUnmatched(t *testing.T) {
 	b := New(&Options{Strict: true, Observer: &Observer{Refused: func(i RefusedInfo) { refused = append(refused, i.Err) }}})
 	_, err := b.Publish(t.Context(), event(1))
 	assert.ErrorIs(t, err, ErrUnmatched)
-	assert.EqualError(t, err, `footbridge: publish: source "test", detail-type "Test": the event matches no rule`)
+	assert.EqualError(t, err, `footbridge: publish on bus "default": source "test", detail-type "Test": the event matches no rule`)
 	put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
 	publish(t, b, 1)
 	require.NoError(t, b.DisableRule("r"))
