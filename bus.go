@@ -68,12 +68,16 @@ type Options struct {
 	//     512 characters of a description, 8,192 of a constant input or of a template, 256 of a
 	//     path or of its name, 100 paths, names of them that begin with AWS, and a Backoff of
 	//     more than 185 retries or a MaxAge that is not from a minute to a day.
-	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
-	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
+	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, or has a bus
+	//     that is neither a name nor an ARN or is of more than 1,600 characters, a TraceHeader of
+	//     more than 500, or a resource of more than 2,048; and an entry for a bus there is not;
+	//     all that publish refuse an event of 1 MiB or with a
 	//     detail-type of more than 128 characters, one of which a target's Input cannot be made
 	//     (an *[InputError]), and, unless it is redriven or replayed, one that matches no rule
 	//     ([ErrUnmatched]).
 	//   - A Hub refuses a 101st bus.
+	//   - New, as it does with wrong options, refuses an Account that is not 12 digits, and a
+	//     Region that is none of the service's form.
 	Strict bool
 }
 

@@ -109,14 +109,13 @@ func (e *hubClosedError) Is(target error) bool { return target == ErrClosed }
 // checkBusName returns a *RequestError unless name may be a bus's. As in the service's
 // model a slash is in the grammar, and refused by another rule.
 func checkBusName(name string) error {
-	const constraint = "1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must "
 	switch {
 	case name == "":
-		return invalid(constraint+"have length greater than or equal to 1", name)
+		return unfit(name, "name", "have length greater than or equal to 1")
 	case len(name) > maxBusName:
-		return invalid(constraint+"have length less than or equal to %d", name, maxBusName)
+		return unfit(name, "name", fmt.Sprintf("have length less than or equal to %d", maxBusName))
 	case strings.ContainsFunc(name, func(r rune) bool { return r != '/' && !isNameRune(r) }):
-		return invalid(constraint+`satisfy regular expression pattern: [/\.\-_A-Za-z0-9]+`, name)
+		return unfit(name, "name", `satisfy regular expression pattern: [/\.\-_A-Za-z0-9]+`)
 	case strings.Contains(name, "/"):
 		return invalid("Event bus name must not contain '/'.")
 	}

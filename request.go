@@ -47,6 +47,11 @@ func invalid(format string, args ...any) *RequestError {
 	return &RequestError{Code: CodeValidation, Message: fmt.Sprintf(format, args...)}
 }
 
+// unfit refuses value, which stands at a place in a request, in the service's words.
+func unfit(value, at, must string) *RequestError {
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must %s", value, at, must)
+}
+
 func busNotFound(name string) *RequestError {
 	return &RequestError{Code: CodeResourceNotFound, Message: fmt.Sprintf("Event bus %s does not exist.", name)}
 }

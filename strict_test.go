@@ -31,6 +31,22 @@ var strictCases = map[string]func(t *testing.T, b *Bus, n int) error{
 	"characters-of-a-detail-type": func(t *testing.T, b *Bus, n int) error {
 		return putAll(t, b, []Entry{{Source: "s", DetailType: strings.Repeat("é", n), Detail: "{}"}})
 	},
+	"characters-of-an-entrys-bus": func(t *testing.T, b *Bus, n int) error { // which there is not
+		err := putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", EventBusName: strings.Repeat("a", n)}})
+		if refusal(err) == CodeResourceNotFound {
+			return nil
+		}
+		return err
+	},
+	"characters-of-a-trace-header": func(t *testing.T, b *Bus, n int) error {
+		return putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", TraceHeader: strings.Repeat("é", n)}})
+	},
+	"characters-of-a-resource": func(t *testing.T, b *Bus, n int) error {
+		return putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", Resources: []string{"r", strings.Repeat("é", n)}}})
+	},
+	"digits-of-an-account": func(t *testing.T, b *Bus, n int) error {
+		return madeLike(b, Options{Account: strings.Repeat("7", n)})
+	},
 	"description": func(t *testing.T, b *Bus, n int) error {
 		return b.PutRule(Rule{Name: "r", Pattern: everything, Description: strings.Repeat("é", n)})
 	},
@@ -205,6 +221,15 @@ func TestStrictWords(t *testing.T) {
 	assert.EqualError(t, putInput(b, template(`"<AWSx>"`, "AWSx", "$.a")), `footbridge: rule "r" refused: target "t": Input: want names in InputPathsMap that do not begin with AWS, got "AWSx"`)
 	assert.NoError(t, putInput(b, template(`"<aws>"`, "aws", "$.a")))
 	assert.NoError(t, putInput(New(nil), template(`"<AWSx>"`, "AWSx", "$.a")))
+	assert.EqualError(t, strictCases["characters-of-a-resource"](t, b, 3000),
+		`footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries.1.member.resources.2.member' failed to satisfy constraint: Member must have length less than or equal to 2048 (got 3000)`)
+	assert.EqualError(t, strictCases["entries-of-a-request"](t, b, 12),
+		`footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10 (got 12)`)
+	for n := range 301 {
+		err = b.PutRule(Rule{Name: fmt.Sprint("r", n), Pattern: everything})
+	}
+	assert.EqualError(t, err, `footbridge: rule "r300" refused: Rules: The requested resource exceeds the maximum number allowed. (with Strict: want at most 300 rules, got 301)`)
+	b = New(&Options{Strict: true})
 	assert.NoError(t, putRetry(b, NoRetry))
 	assert.NoError(t, putRetry(b, Backoff{}))
 	assert.NoError(t, b.PutRule(Rule{Name: "own", Pattern: everything, Targets: []Target{{ID: "t", Handler: failing(0, nil), Retry: ownPolicy{}}}}))
