@@ -249,7 +249,7 @@ func (e *Event) checkStrict() error {
 // far as it is not replayed, and all its inputs can be made.
 func (s *press) checkStrict(a *accepted, p *publication) error {
 	if len(s.rules) == 0 && len(p.rules) == 0 && a.event.ReplayName == "" {
-		return fmt.Errorf("footbridge: publish on bus %q: source %q, detail-type %q: %w", a.bus.options.Name, a.event.Source, a.event.DetailType, ErrUnmatched)
+		return fmt.Errorf("footbridge: publish: source %q, detail-type %q: %w", a.event.Source, a.event.DetailType, ErrUnmatched)
 	}
 	for i := range s.batch {
 		if _, err := s.batch[i].Work.(*delivery).input(); err != nil {

@@ -246,7 +246,7 @@ func TestStrictUnmatched(t *testing.T) {
 	b := New(&Options{Strict: true, Observer: &Observer{Refused: func(i RefusedInfo) { refused = append(refused, i.Err) }}})
 	_, err := b.Publish(t.Context(), event(1))
 	assert.ErrorIs(t, err, ErrUnmatched)
-	assert.EqualError(t, err, `footbridge: publish on bus "default": source "test", detail-type "Test": the event matches no rule`)
+	assert.EqualError(t, err, `footbridge: publish: source "test", detail-type "Test": the event matches no rule`)
 	put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
 	publish(t, b, 1)
 	require.NoError(t, b.DisableRule("r"))

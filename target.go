@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -307,11 +308,27 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 			"a second hop, to bus %s, is refused", d.Event.ID, d.Bus, f.to.options.Name)})
 	}
 	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true, noWait: true})
-	if err != nil && !errors.Is(err, ErrQueueFull) && ctx.Err() == nil {
-		return Permanent(err)
+	if err == nil {
+		return nil
 	}
-	return err
+	refused := &forwardError{f.to.options.Name, err}
+	if !errors.Is(err, ErrQueueFull) && ctx.Err() == nil {
+		return Permanent(refused)
+	}
+	return refused
 }
+
+// A forwardError is why a bus did not take an event from another: told there, it names the bus.
+type forwardError struct {
+	to  string
+	err error
+}
+
+func (e *forwardError) Error() string {
+	return fmt.Sprintf("footbridge: forward to bus %q: %s", e.to, strings.TrimPrefix(e.err.Error(), "footbridge: "))
+}
+
+func (e *forwardError) Unwrap() error { return e.err }
 
 // retire ends t, which was removed.
 func (t *target) retire() {
