@@ -40,9 +40,10 @@ type Bus struct {
 // Options are what a [Bus] is made with. The zero value of each field is its default.
 //
 // Logger is told, at ERROR, of deliveries that are lost and of panics, with their stacks;
-// at WARN of dead letters, of targets that begin to fail, and of publishers that wait
-// long; at INFO of targets that have recovered; at DEBUG of each attempt that failed, and of
-// events that match no rule. A panic of its handler is ignored.
+// at WARN of dead letters, of targets that begin to fail, of publishers that wait long, and of
+// entries of PutEvents for a bus there is not; at INFO of targets that have recovered; at DEBUG
+// of each attempt that failed, of entries that are refused, and of events that match no rule.
+// A panic of its handler is ignored.
 type Options struct {
 	Name    string // 1 to 256 of A-Z a-z 0-9 . - _; "default"
 	Account string // of events that name none, and in ARNs; "000000000000"
@@ -67,12 +68,16 @@ type Options struct {
 	//     512 characters of a description, 8,192 of a constant input or of a template, 256 of a
 	//     path or of its name, 100 paths, names of them that begin with AWS, and a Backoff of
 	//     more than 185 retries or a MaxAge that is not from a minute to a day.
-	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, and an
-	//     entry for a bus there is not; all that publish refuse an event of 1 MiB or with a
+	//   - PutEvents refuses what is not 1 to 10 entries of less than 1 MiB together, or has a bus
+	//     that is neither a name nor an ARN or is of more than 1,600 characters, a TraceHeader of
+	//     more than 500, or a resource of more than 2,048; and an entry for a bus there is not;
+	//     all that publish refuse an event of 1 MiB or with a
 	//     detail-type of more than 128 characters, one of which a target's Input cannot be made
 	//     (an *[InputError]), and, unless it is redriven or replayed, one that matches no rule
 	//     ([ErrUnmatched]).
 	//   - A Hub refuses a 101st bus.
+	//   - New, as it does with wrong options, refuses an Account that is not 12 digits, and a
+	//     Region that is none of the service's form.
 	Strict bool
 }
 
@@ -134,7 +139,7 @@ func New(opts *Options) *Bus {
 }
 
 func (o *Options) check() error {
-	if field, reason := checkBounds(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
+	if field, reason := checkShared(o.Retry, o.DLQ, o.Concurrency, o.Queue, o.Backlog); reason != "" {
 		return &OptionError{field, reason}
 	}
 	if strings.ContainsFunc(o.Name, func(r rune) bool { return !isNameRune(r) }) || len(o.Name) > maxBusName {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -136,10 +137,19 @@ func appendMember(b []byte, key, value string) []byte {
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var envelope envelopeJSON
 	if err := json.Unmarshal(data, &envelope); err != nil {
-		return fmt.Errorf("footbridge: event envelope: %w", err)
+		return fmt.Errorf("footbridge: event envelope: %w", ofType(err, "Event"))
 	}
 	*e = Event(envelope)
 	return nil
+}
+
+// ofType names the type that was read in an error of reading what stands for it in JSON.
+func ofType(err error, name string) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		wrong.Struct = name
+	}
+	return err
 }
 
 // envelopeJSON is an Event with the envelope's keys.

@@ -44,6 +44,7 @@ func TestEnvelope(t *testing.T) {
 	require.ErrorAs(t, err, &invalid)
 	assert.Equal(t, "Detail", invalid.Field)
 	assert.Error(t, json.Unmarshal([]byte(`{"time":5}`), &back))
+	assert.EqualError(t, json.Unmarshal([]byte(`{"source":5}`), &back), "footbridge: event envelope: json: cannot unmarshal number into Go struct field Event.source of type string")
 }
 
 // What prints an event, or logs it, shows the envelope, and not the bytes of its detail.

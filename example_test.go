@@ -206,7 +206,7 @@ func ExampleLoadRules() {
 	fmt.Println(err)
 	// Output:
 	// dear-orders/print received "O-2"
-	// footbridge: rules: want one of the targets [print], got "mail" (at /0/targets/0, offset 44)
+	// footbridge: rules: rule "r": want one of the targets [print], got "mail" (at /0/targets/0, line 1, column 45, offset 44)
 }
 
 // Many patterns at once, without a bus.

@@ -86,27 +86,36 @@ func (h *Hub) Create(name string, opts *Options) (*Bus, error) {
 	_, exists := h.buses[name]
 	switch {
 	case h.closed:
-		return nil, fmt.Errorf("footbridge: create bus %q: %w", name, ErrClosed)
+		return nil, &hubClosedError{name}
 	case exists:
-		return nil, &RequestError{CodeResourceAlreadyExists, fmt.Sprintf("Event bus %s already exists.", name)}
+		return nil, &RequestError{Code: CodeResourceAlreadyExists, Message: fmt.Sprintf("Event bus %s already exists.", name)}
 	case h.options.Strict && len(h.buses) >= maxBuses:
-		return nil, &RequestError{CodeLimitExceeded, limitExceeded}
+		return nil, &RequestError{CodeLimitExceeded, limitExceeded, limit{n: maxBuses + 1, most: maxBuses, what: "buses"}.more()}
 	}
 	h.buses[name] = hubBus{b, time.Now()}
 	return b, nil
 }
 
+// A hubClosedError refuses to create a bus.
+type hubClosedError struct{ bus string }
+
+func (e *hubClosedError) Error() string {
+	return fmt.Sprintf("footbridge: create bus %q: hub is closed", e.bus)
+}
+
+// Is reports whether target is [ErrClosed].
+func (e *hubClosedError) Is(target error) bool { return target == ErrClosed }
+
 // checkBusName returns a *RequestError unless name may be a bus's. As in the service's
 // model a slash is in the grammar, and refused by another rule.
 func checkBusName(name string) error {
-	const constraint = "1 validation error detected: Value '%s' at 'name' failed to satisfy constraint: Member must "
 	switch {
 	case name == "":
-		return invalid(constraint+"have length greater than or equal to 1", name)
+		return unfit(name, "name", "have length greater than or equal to 1")
 	case len(name) > maxBusName:
-		return invalid(constraint+"have length less than or equal to %d", name, maxBusName)
+		return unfit(name, "name", fmt.Sprintf("have length less than or equal to %d", maxBusName))
 	case strings.ContainsFunc(name, func(r rune) bool { return r != '/' && !isNameRune(r) }):
-		return invalid(constraint+`satisfy regular expression pattern: [/\.\-_A-Za-z0-9]+`, name)
+		return unfit(name, "name", `satisfy regular expression pattern: [/\.\-_A-Za-z0-9]+`)
 	case strings.Contains(name, "/"):
 		return invalid("Event bus name must not contain '/'.")
 	}
@@ -270,7 +279,8 @@ func (h *Hub) all() (buses []*Bus) {
 }
 
 // Wait returns when everything that the hub's buses have accepted is decided, what
-// handlers have published on others of these buses included. Its errors are those of
+// handlers have published on others of these buses included. A bus that [Hub.Remove] has
+// taken out is none of them: to wait for it is the caller's. Its errors are those of
 // [Bus.Wait].
 func (h *Hub) Wait(ctx context.Context) error {
 	for {
@@ -299,7 +309,8 @@ func deliveries(buses []*Bus) (n int64) {
 
 // Close closes all buses as [Bus.Close] does, those that forward before those they forward
 // to, and refuses to create others. Buses that are left when ctx ends are closed by force,
-// all at once. The error joins those of the buses, each a *CloseError.
+// all at once. A bus that [Hub.Remove] has taken out is the caller's to close. The error joins
+// those of the buses, each a *CloseError.
 func (h *Hub) Close(ctx context.Context) error {
 	for _, b := range h.all() {
 		if b.isHandlers(ctx) {

@@ -88,7 +88,7 @@ func TestHubLimit(t *testing.T) {
 		}
 		_, err := h.Create("more", nil)
 		if strict {
-			assert.EqualError(t, err, "footbridge: LimitExceededException: The requested resource exceeds the maximum number allowed.")
+			assert.EqualError(t, err, "footbridge: LimitExceededException: The requested resource exceeds the maximum number allowed. (with Strict: want at most 100 buses, got 101)")
 		} else {
 			assert.NoError(t, err)
 		}
@@ -193,7 +193,9 @@ func TestHubRemove(t *testing.T) {
 		assert.Same(t, b, removed)
 		_, err = h.Remove("orders")
 		assert.EqualError(t, err, "footbridge: ResourceNotFoundException: Event bus orders does not exist.")
-		assert.ErrorIs(t, b.PutRule(Rule{Name: "r", Pattern: everything}), ErrClosed)
+		err = b.PutRule(Rule{Name: "r", Pattern: everything})
+		assert.ErrorIs(t, err, ErrClosed)
+		assert.EqualError(t, err, `footbridge: put rule "r" on bus "orders": bus is closed`)
 		close(blocked.gate)
 		require.NoError(t, b.Close(t.Context()))
 		assert.EqualValues(t, 1, blocked.handled.Load())
@@ -320,6 +322,7 @@ func TestHubWait(t *testing.T) {
 		require.NoError(t, h.Close(t.Context()))
 		_, err = h.Create("d", nil)
 		assert.ErrorIs(t, err, ErrClosed)
+		assert.EqualError(t, err, `footbridge: create bus "d": hub is closed`)
 		_, err = h.PutEvents(t.Context(), nil)
 		assert.ErrorIs(t, err, ErrClosed)
 	})

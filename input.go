@@ -86,8 +86,13 @@ type compiledInput struct {
 	vars        transform.Vars // but for the ingestion time
 }
 
+// inputRefused returns the error that refuses the Input of a target.
+func inputRefused(target, format string, args ...any) *RuleError {
+	return &RuleError{Target: target, Field: "Input", Reason: fmt.Sprintf(format, args...), Code: CodeValidation}
+}
+
 // compile returns the input that is ready for use, nil if in is zero, or why it is refused.
-func (in *Input) compile(target string) (c *compiledInput, reason string) {
+func (in *Input) compile(target string) (*compiledInput, *RuleError) {
 	n := 0
 	for _, set := range [...]bool{in.Constant != nil, in.Path != "", !in.Transformer.isZero()} {
 		if set {
@@ -95,36 +100,47 @@ func (in *Input) compile(target string) (c *compiledInput, reason string) {
 		}
 	}
 	if n > 1 {
-		return nil, fmt.Sprintf("Only one of Input, InputPath, or InputTransformer must be provided for target %s.", target)
+		return nil, inputRefused(target, "Only one of Input, InputPath, or InputTransformer must be provided for target %s.", target)
 	}
 	if !utf8.Valid(in.Constant) || !utf8.ValidString(in.Transformer.InputTemplate) {
-		return nil, fmt.Sprintf("want UTF-8 for target %s, got %.80q", target, string(in.Constant)+in.Transformer.InputTemplate)
+		return nil, inputRefused(target, "want UTF-8 for target %s, got %.80q", target, string(in.Constant)+in.Transformer.InputTemplate)
 	}
-	var err error
+	c, err := &compiledInput{}, error(nil)
 	switch {
+	case in.isZero():
+		return nil, nil
 	case in.Constant != nil:
-		if !json.Valid(in.Constant) {
-			return nil, fmt.Sprintf("Input for target %s is not a valid JSON text.", target)
+		c.constant = bytes.Clone(in.Constant)
+		if refused := in.checkConstant(target); refused != nil {
+			return nil, refused
 		}
-		if err := jsonwalk.Valid(in.Constant, MaxDetailDepth); err != nil { // which is JSON, so it is too deep
-			return nil, fmt.Sprintf("want at most %d levels of nesting for target %s, got more", MaxDetailDepth, target)
-		}
-		return &compiledInput{constant: bytes.Clone(in.Constant)}, ""
 	case in.Path != "":
-		c = &compiledInput{}
 		c.path, err = transform.CompilePath(in.Path)
-	case !in.Transformer.isZero():
-		if in.Transformer.InputTemplate == "" {
-			return nil, fmt.Sprintf("InputTemplate for target %s is required.", target)
-		}
-		c = &compiledInput{}
+	case in.Transformer.InputTemplate == "":
+		return nil, inputRefused(target, "InputTemplate for target %s is required.", target)
+	default:
 		c.transformer, err = transform.Compile(in.Transformer.InputPathsMap, in.Transformer.InputTemplate)
 	}
 	var refused *transform.Error
 	if errors.As(err, &refused) {
-		return nil, refused.For(target)
+		e := inputRefused(target, "%s", refused.For(target))
+		e.More, e.input = refused.Place(), refused
+		return nil, e
 	}
-	return c, ""
+	return c, nil
+}
+
+// checkConstant returns why the Constant of a target is refused; nil is that it is not.
+func (in *Input) checkConstant(target string) *RuleError {
+	if err := jsonwalk.Valid(in.Constant, jsonwalk.MaxDepth); err != nil {
+		e := inputRefused(target, "Input for target %s is not a valid JSON text.", target)
+		e.More = fmt.Sprintf("%s, offset %d", err.Msg, err.Offset)
+		return e
+	}
+	if err := jsonwalk.Valid(in.Constant, MaxDetailDepth); err != nil {
+		return inputRefused(target, "want at most %d levels of nesting for target %s, got more", MaxDetailDepth, target)
+	}
+	return nil
 }
 
 // render returns what the event becomes.

@@ -79,28 +79,29 @@ func TestInput(t *testing.T) {
 func TestPutRuleRefusesInputs(t *testing.T) {
 	handler := HandlerFunc(func(context.Context, Delivery) error { return nil })
 	for _, c := range []struct {
-		target Target
-		reason string
+		target       Target
+		reason, more string
 	}{
-		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`1`), Path: "$"}}, "Only one of Input, InputPath, or InputTransformer must be provided for target id."},
-		{Target{Handler: handler, Input: Input{Path: "$", Transformer: InputTransformer{InputTemplate: `"x"`}}}, "Only one of Input, InputPath, or InputTransformer must be provided for target id."},
-		{Target{Handler: handler, Input: template(`{"a": <b>}`, "a", "$.detail.a")}, "InputTemplate for target id contains invalid placeholder b."},
-		{Target{Handler: handler, Input: template(`{"a": <a>}`, "a", "detail.a")}, `InputPathsMap for target id is not valid: want "$", got "detail.a". (path of "a", offset 0)`},
-		{Target{Handler: handler, Input: template(``, "a", "$.detail.a")}, "InputTemplate for target id is required."},
-		{Target{Handler: handler, Input: template(`{"a": `)}, "InputTemplate for target id is not a valid JSON text: invalid JSON: want a value, got the end of the text (offset 6)."},
-		{Target{Handler: handler, Input: Input{Path: "$.detail['a']"}}, `InputPath for target id is not a valid path: want "[n]" or "[*]", got "['a']" (offset 8 in "$.detail['a']").`},
-		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`{"a"}`)}}, "Input for target id is not a valid JSON text."},
-		{Target{Handler: handler, Input: Input{Constant: json.RawMessage("\"\xff\"")}}, `want UTF-8 for target id, got "\"\xff\""`},
-		{Target{Handler: handler, Input: template("\"\xff\"")}, `want UTF-8 for target id, got "\"\xff\""`},
-		{Target{Handler: handler, Input: Input{Constant: json.RawMessage{}}}, "Input for target id is not a valid JSON text."},
-		{Target{Handler: Forward("", New(nil)).Handler, Input: Input{Path: "$"}}, "want none, since a target that is a bus takes no transformation"},
-		{Target{Handler: Chan("", make(chan Event)).Handler, Input: Input{Path: "$"}}, "want none, since the channel takes events as they are"},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`1`), Path: "$"}}, "Only one of Input, InputPath, or InputTransformer must be provided for target id.", ""},
+		{Target{Handler: handler, Input: Input{Path: "$", Transformer: InputTransformer{InputTemplate: `"x"`}}}, "Only one of Input, InputPath, or InputTransformer must be provided for target id.", ""},
+		{Target{Handler: handler, Input: template(`{"a": <b>}`, "a", "$.detail.a")}, "InputTemplate for target id contains invalid placeholder b.", "offset 6"},
+		{Target{Handler: handler, Input: template(`{"a": <a>}`, "a", "detail.a")}, `InputPathsMap for target id is not valid: want "$", got "detail.a".`, `path of "a", offset 0`},
+		{Target{Handler: handler, Input: template(``, "a", "$.detail.a")}, "InputTemplate for target id is required.", ""},
+		{Target{Handler: handler, Input: template(`{"a": `)}, "InputTemplate for target id is not a valid JSON text: want a value, got the end of the text.", "offset 6"},
+		{Target{Handler: handler, Input: Input{Path: "$.detail['a']"}}, `InputPath for target id is not a valid path: want "[n]" or "[*]", got "['a']".`, "offset 8"},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage(`{"a"}`)}}, "Input for target id is not a valid JSON text.", "want a colon, got '}', offset 4"},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage("\"\xff\"")}}, `want UTF-8 for target id, got "\"\xff\""`, ""},
+		{Target{Handler: handler, Input: template("\"\xff\"")}, `want UTF-8 for target id, got "\"\xff\""`, ""},
+		{Target{Handler: handler, Input: Input{Constant: json.RawMessage{}}}, "Input for target id is not a valid JSON text.", "want a value, got the end of the text, offset 0"},
+		{Target{Handler: Forward("", New(nil)).Handler, Input: Input{Path: "$"}}, "want none, since a target that is a bus takes no transformation", ""},
+		{Target{Handler: Chan("", make(chan Event)).Handler, Input: Input{Path: "$"}}, "want none, since the channel takes events as they are", ""},
 	} {
 		b := New(nil)
 		c.target.ID = "id"
 		var refused *RuleError
 		require.ErrorAs(t, b.PutRule(Rule{Name: "r", Pattern: everything, Targets: []Target{c.target}}), &refused, "%s", c.reason)
-		assert.Equal(t, RuleError{Rule: "r", Target: "id", Field: "Input", Reason: c.reason, Code: CodeValidation}, *refused)
+		refused.input = nil
+		assert.Equal(t, RuleError{Rule: "r", Target: "id", Field: "Input", Reason: c.reason, More: c.more, Code: CodeValidation}, *refused)
 		assert.Empty(t, b.Rules())
 	}
 }

@@ -68,6 +68,37 @@ var modelTests = map[string]func(t *testing.T){
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"Time":1,"Source":"s","Resources":["r"],"DetailType":"d","Detail":"{}","EventBusName":"b","TraceHeader":"t"}`, string(data))
 	},
+	"bus-of-an-entry": func(t *testing.T) {
+		b := New(&Options{Strict: true})
+		put(t, b, "r", Target{ID: "t", Handler: failing(0, nil)})
+		for name, ok := range map[string]bool{"": true, "default": true, "a.B-c_9": true, b.ARN(): true, "arn:aws-cn:events:cn-north-1:123456789012:event-bus/b": true,
+			"a b": false, "a/b": false, "é": false, "arn:aws:events:eu-west-1:1:event-bus/b": false, "arn:aws:events::123456789012:event-bus/b": false} {
+			e := someEntry
+			e.EventBusName = name
+			_, err := b.PutEvents(t.Context(), []Entry{e})
+			assert.Equal(t, ok, err == nil, "%q", name)
+		}
+		const grammar = `(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus\/)?[\.\-_A-Za-z0-9]+`
+		assert.Equal(t, "ValidationException: 1 validation error detected: Value 'a b' at 'entries.2.member.eventBusName' failed to satisfy constraint: Member must satisfy regular expression pattern: "+grammar,
+			refusedRequest(t, []Entry{someEntry, {EventBusName: "a b"}}))
+	},
+	"incomplete-entries": func(t *testing.T) {
+		for _, strict := range []bool{false, true} {
+			r, err := New(&Options{Strict: strict}).PutEvents(t.Context(), []Entry{{}, {Source: "s", DetailType: "d"}})
+			require.NoError(t, err)
+			assert.Equal(t, 2, r.FailedEntryCount)
+		}
+	},
+	"account-and-region": func(t *testing.T) {
+		for o, ok := range map[[2]string]bool{{}: true, {"123456789012", "eu-west-1"}: true, {"", "us-gov-west-1"}: true, {"", "us-iso-east-1"}: true,
+			{"12345678901", ""}: false, {"12345678901x", ""}: false, {"", "here"}: false, {"", "EU-west-1"}: false, {"", "eu-west-1 "}: false} {
+			err := New(&Options{Account: o[0], Region: o[1], Strict: true}).PutRule(Rule{Name: "r", Pattern: everything})
+			assert.Equal(t, ok, err == nil, "%q: %v", o, err)
+			assert.NoError(t, New(&Options{Account: o[0], Region: o[1]}).PutRule(Rule{Name: "r", Pattern: everything}))
+		}
+		err := New(&Options{Region: "here", Strict: true}).PutRule(Rule{Name: "r", Pattern: everything})
+		assert.EqualError(t, err, `footbridge: Options.Region: want one such as "eu-west-1", got "here"`)
+	},
 	"response": func(t *testing.T) {
 		r, err := New(nil).PutEvents(t.Context(), []Entry{{}, someEntry})
 		require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"strings"
@@ -70,13 +71,13 @@ type PutEventsResultEntry struct {
 // independently of each other. Like [Bus.Publish] it waits for room in queues.
 //
 // EventBusName is "", the bus's name or its ARN. An event for another bus gets an ID and is
-// dropped, as the service does, but counted in Stats and told to the Observer; with
+// dropped, as the service does, but counted in Stats, logged and told to the Observer; with
 // [Options].Strict its entry fails with [CodeResourceNotFound]. Sources that begin with
 // "aws." are refused here, and not by Publish, by which packages and tests may stand for
 // the service.
 //
 // With an error nothing was accepted: a *RequestError if Strict refuses the number or the
-// size of the entries, an *OptionError, or one that wraps [ErrClosed] or the context's.
+// size of the entries, or a field of one that the service's API model bounds, an *OptionError, or one that wraps [ErrClosed] or the context's.
 func (b *Bus) PutEvents(ctx context.Context, entries []Entry) (PutEventsResult, error) {
 	return b.putEvents(ctx, entries, func(name string) *Bus {
 		if name == "" || name == b.options.Name || name == b.ARN() {
@@ -103,35 +104,17 @@ func (b *Bus) putEvents(ctx context.Context, entries []Entry, find func(name str
 		if e.EventID, err = b.putEntry(ctx, &entries[i], find); err != nil {
 			e.ErrorCode, e.ErrorMessage = entryFailure(err)
 			r.FailedEntryCount++
+			b.log.DebugContext(ctx, "footbridge: an entry of PutEvents is refused", slog.String("bus", b.options.Name), slog.Int("entry", i), slog.Any("error", err))
 		}
 	}
 	return r, nil
-}
-
-// checkEntries returns a *RequestError if there are none, too many, or too large ones.
-func checkEntries(entries []Entry) error {
-	const members = "1 validation error detected: Value '%s' at 'entries' failed to satisfy constraint: Member must have length "
-	switch {
-	case len(entries) == 0:
-		return invalid(members+"greater than or equal to 1", "[]")
-	case len(entries) > MaxEntries:
-		return invalid(members+"less than or equal to %d", "...", MaxEntries)
-	}
-	size := 0
-	for i := range entries {
-		size += entries[i].Size()
-	}
-	if size >= MaxRequestSize {
-		return invalid("Total size of the entries in the request is over the limit.")
-	}
-	return nil
 }
 
 // putEntry publishes an entry, or drops it if its bus does not exist.
 func (b *Bus) putEntry(ctx context.Context, entry *Entry, find func(name string) *Bus) (id string, err error) {
 	to, e := find(entry.EventBusName), entry.event()
 	if err = e.check(); err == nil && strings.HasPrefix(e.Source, "aws.") {
-		err = &RequestError{CodeNotAuthorizedForSource, "Not authorized for the source"}
+		err = &RequestError{Code: CodeNotAuthorizedForSource, Message: "Not authorized for the source"}
 	}
 	switch {
 	case to == nil:
@@ -160,6 +143,8 @@ func (b *Bus) drop(e Event, bus string, err error) (id string, _ error) {
 	}
 	b.complete(&e, time.Now())
 	b.counters.unknownBus.Add(1)
+	b.log.Warn("footbridge: an event for a bus that does not exist is dropped", slog.String("bus", b.options.Name), slog.String("for", bus),
+		slog.String("event", e.ID), slog.String("source", e.Source), slog.String("detail-type", e.DetailType))
 	call(b, b.options.Observer.UnknownBus, RefusedInfo{Event: e, Err: unknown})
 	return e.ID, nil
 }
@@ -208,11 +193,11 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what is sent to the service, and what its command line takes: Time
-// may be a number or a string.
+// may be a number or a string. Keys that it does not know are ignored, as in the service.
 func (e *Entry) UnmarshalJSON(data []byte) error {
 	var j entryJSON
 	if err := json.Unmarshal(data, &j); err != nil {
-		return fmt.Errorf("footbridge: entry: %w", err)
+		return fmt.Errorf("footbridge: entry: %w", ofType(err, "Entry"))
 	}
 	*e = Entry{time.Time{}, j.Source, j.Resources, j.DetailType, j.Detail, j.EventBusName, j.TraceHeader}
 	if len(j.Time) == 0 || string(j.Time) == "null" {

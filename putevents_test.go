@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -144,7 +145,7 @@ func TestPutEventsRefusesRequests(t *testing.T) {
 		want    string
 	}{
 		{nil, "footbridge: ValidationException: 1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: Member must have length greater than or equal to 1"},
-		{many(11), "footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10"},
+		{many(11), "footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10 (got 11)"},
 		{[]Entry{sized(1 << 20)}, "footbridge: ValidationException: Total size of the entries in the request is over the limit."},
 		{[]Entry{entry, sized(1<<20 - entry.Size())}, "footbridge: ValidationException: Total size of the entries in the request is over the limit."},
 		{[]Entry{sized(1<<20 - 1)}, ""},
@@ -175,7 +176,8 @@ func TestPutEventsRefusesRequests(t *testing.T) {
 func TestUnknownBus(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		var dropped, refused []RefusedInfo
-		b := New(&Options{Strict: strict, Observer: &Observer{
+		var log strings.Builder
+		b := New(&Options{Strict: strict, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), Observer: &Observer{
 			UnknownBus: func(i RefusedInfo) { dropped = append(dropped, i) },
 			Refused:    func(i RefusedInfo) { refused = append(refused, i) },
 		}})
@@ -196,6 +198,9 @@ func TestUnknownBus(t *testing.T) {
 		require.Len(t, told, 1)
 		assert.EqualError(t, told[0].Err, "footbridge: ResourceNotFoundException: Event bus nowhere does not exist.")
 		assert.Equal(t, r.Entries[0].EventID, told[0].Event.ID)
+		assert.Equal(t, len(dropped), strings.Count(log.String(), `level=WARN msg="footbridge: an event for a bus that does not exist is dropped" bus=default for=nowhere event=`))
+		assert.Equal(t, len(refused), strings.Count(log.String(), `level=DEBUG msg="footbridge: an entry of PutEvents is refused" bus=default entry=`))
+		assert.Contains(t, log.String(), `entry=1 error="footbridge: Parameter Detail is not valid. Reason: Detail is malformed: invalid JSON: want a string, got the end of the text (offset 1)"`)
 		s := b.Stats()
 		assert.EqualValues(t, len(dropped), s.UnknownBus)
 		assert.EqualValues(t, len(refused), s.Refused)
@@ -275,6 +280,8 @@ func TestEntryJSON(t *testing.T) {
 	for _, text := range []string{`{"Time":"yesterday"}`, `{"Time":true}`, `{"Time":1e300}`, `{"Source":1}`} {
 		assert.ErrorContains(t, json.Unmarshal([]byte(text), new(Entry)), "footbridge: entry: ", text)
 	}
+	assert.EqualError(t, json.Unmarshal([]byte(`{"Source":1}`), new(Entry)), "footbridge: entry: json: cannot unmarshal number into Go struct field Entry.Source of type string")
+	assert.NoError(t, json.Unmarshal([]byte(`{"Sources":1}`), new(Entry)), "what is not known is ignored")
 	e := Entry{Time: at, Source: "s", Resources: []string{"r"}, DetailType: "d", Detail: `{"a":1}`, EventBusName: "b", TraceHeader: "t"}
 	data, err := json.Marshal(e)
 	require.NoError(t, err)

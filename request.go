@@ -10,9 +10,12 @@ import (
 type RequestError struct {
 	Code    string // one of the Code constants below
 	Message string // the service's text where it has one
+	More    string // what Message does not say, such as the bound; "": there is no more
 }
 
-func (e *RequestError) Error() string { return "footbridge: " + e.Code + ": " + e.Message }
+func (e *RequestError) Error() string {
+	return "footbridge: " + e.Code + ": " + e.Message + inParentheses(e.More)
+}
 
 // ErrorCode returns Code, as the errors of the service's SDKs do.
 func (e *RequestError) ErrorCode() string { return e.Code }
@@ -41,11 +44,16 @@ const (
 const limitExceeded = "The requested resource exceeds the maximum number allowed."
 
 func invalid(format string, args ...any) *RequestError {
-	return &RequestError{CodeValidation, fmt.Sprintf(format, args...)}
+	return &RequestError{Code: CodeValidation, Message: fmt.Sprintf(format, args...)}
+}
+
+// unfit refuses value, which stands at a place in a request, in the service's words.
+func unfit(value, at, must string) *RequestError {
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must %s", value, at, must)
 }
 
 func busNotFound(name string) *RequestError {
-	return &RequestError{CodeResourceNotFound, fmt.Sprintf("Event bus %s does not exist.", name)}
+	return &RequestError{Code: CodeResourceNotFound, Message: fmt.Sprintf("Event bus %s does not exist.", name)}
 }
 
 // TestEventPattern reports whether event, an envelope, matches pattern, as the service's

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/nils"
 	"github.com/footbridge-go/footbridge/internal/transform"
 )
 
@@ -30,9 +31,12 @@ var (
 type RuleError struct {
 	Rule   string // its name
 	Target string // the ID of the target that is wrong; "" if it is the rule
-	Field  string // of Rule or Target, such as "Name"
+	Field  string // of Rule or Target, such as "Name"; "Rules" if the bus has as many as it may have
 	Reason string // in the service's words where it has them
+	More   string // what Reason does not say: where it is in Field, or what the bound is; "": there is no more
 	Code   string // the service's, one of the Code constants of requests; "": it has none for this
+
+	input *transform.Error // of a path or a template that is refused: its place
 }
 
 func (e *RuleError) Error() string {
@@ -40,7 +44,15 @@ func (e *RuleError) Error() string {
 	if e.Target != "" {
 		s += fmt.Sprintf("target %q: ", e.Target)
 	}
-	return s + e.Field + ": " + e.Reason
+	return s + e.Field + ": " + e.Reason + inParentheses(e.More)
+}
+
+// inParentheses returns what stands behind a text, nothing if there is no more.
+func inParentheses(more string) string {
+	if more == "" {
+		return ""
+	}
+	return " (" + more + ")"
 }
 
 // nameReason says what is wrong with the name of a rule or the ID of a target; ""
@@ -70,28 +82,29 @@ func (r *Rule) check() error {
 	}
 	seen := make(map[string]bool)
 	for i := range r.Targets {
-		if err := r.checkTarget(&r.Targets[i], seen); err != nil {
+		if err := r.checkTarget(i, &r.Targets[i], seen); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkTarget returns a *RuleError unless r may be put with t, and notes the ID of t among
-// those of the targets before it.
-func (r *Rule) checkTarget(t *Target, seen map[string]bool) error {
-	if field, reason := t.check(); reason != "" {
-		e := &RuleError{Rule: r.Name, Target: t.ID, Field: field, Reason: reason}
-		if field == "ID" || field == "Input" {
-			e.Code = CodeValidation
-		}
-		return e
+// checkTarget returns a *RuleError unless r may be put with t as its target i, and notes the
+// ID of t among those of the targets before it.
+func (r *Rule) checkTarget(i int, t *Target, seen map[string]bool) error {
+	e := t.check()
+	if e == nil && seen[t.ID] {
+		e = &RuleError{Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
 	}
-	if seen[t.ID] {
-		return &RuleError{Rule: r.Name, Target: t.ID, Field: "ID", Reason: "want one that no other target of the rule has"}
+	if e == nil {
+		seen[t.ID] = true
+		return nil
 	}
-	seen[t.ID] = true
-	return nil
+	e.Rule = r.Name
+	if e.Field == "ID" {
+		e.More = fmt.Sprintf("Targets[%d]", i)
+	}
+	return e
 }
 
 // A rule is a Rule as the bus keeps it. It is immutable: a change makes a new one.
@@ -129,11 +142,11 @@ func (b *Bus) PutRule(r Rule) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed.Load() {
-		return fmt.Errorf("footbridge: put rule %q: %w", r.Name, ErrClosed)
+		return fmt.Errorf("footbridge: put rule %q on bus %q: %w", r.Name, b.options.Name, ErrClosed)
 	}
 	old := b.rules[r.Name]
 	if b.options.Strict && old == nil && len(b.rules) >= maxRules {
-		return &RuleError{Rule: r.Name, Field: "Name", Reason: limitExceeded, Code: CodeLimitExceeded}
+		return &RuleError{Rule: r.Name, Field: "Rules", Reason: limitExceeded, More: limit{n: maxRules + 1, most: maxRules, what: "rules"}.more(), Code: CodeLimitExceeded}
 	}
 	for _, t := range n.targets {
 		b.setQueueLocked(t, old)
@@ -278,7 +291,7 @@ func (b *Bus) sortedRulesLocked() []*rule {
 func (b *Bus) newTarget(rule string, t Target) (*target, error) {
 	n := &target{Target: t, rule: rule, handler: t.Handler, retry: t.Retry, dlq: t.DLQ}
 	for _, m := range slices.Backward(b.options.Middleware) {
-		if n.handler = m(n.handler); isNil(n.handler) {
+		if n.handler = m(n.handler); nils.Is(n.handler) {
 			return nil, &RuleError{Rule: rule, Target: t.ID, Field: "Handler", Reason: "a middleware has returned nil for it"}
 		}
 	}

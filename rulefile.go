@@ -8,6 +8,10 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/footbridge-go/footbridge/internal/nils"
+	"github.com/footbridge-go/footbridge/internal/transform"
 )
 
 // This file has rules as data: the JSON that LoadRules reads and SaveRules writes. How it
@@ -15,18 +19,28 @@ import (
 
 // A RulesError says what of a rules file was refused, and where. Nothing of it was loaded.
 type RulesError struct {
-	Pointer string // JSON pointer (RFC 6901) of what was refused; "" for the whole file and faults of its JSON
-	Offset  int    // of that in the file, in bytes
-	Reason  string
-	Err     error // a *PatternError or a *RuleError; may be nil
+	Rule         string // the name of the rule it is in; "" if that is not known
+	Pointer      string // JSON pointer (RFC 6901) of what was refused; "" for the whole file and faults of its JSON
+	Offset       int    // of that in the file, in bytes; of a template, a path or a pattern, of what is wrong in it
+	Line, Column int    // the same, both from 1, the column in characters; 0: there is no file
+	Reason       string
+	Err          error // a *PatternError or a *RuleError; may be nil
 }
 
 func (e *RulesError) Error() string {
+	s := "footbridge: rules: "
+	if e.Rule != "" {
+		s += fmt.Sprintf("rule %q: ", e.Rule)
+	}
+	s += e.Reason
+	if e.Line == 0 {
+		return s
+	}
 	at := ""
 	if e.Pointer != "" {
 		at = "at " + e.Pointer + ", "
 	}
-	return fmt.Sprintf("footbridge: rules: %s (%soffset %d)", e.Reason, at, e.Offset)
+	return s + fmt.Sprintf(" (%sline %d, column %d, offset %d)", at, e.Line, e.Column, e.Offset)
 }
 
 func (e *RulesError) Unwrap() error { return e.Err }
@@ -55,6 +69,9 @@ func (e *RulesError) Unwrap() error { return e.Err }
 // The error is a *RulesError, also for keys and IDs that are unknown, keys and names that
 // come twice, and what PutRule would refuse; or it wraps one of r.
 func LoadRules(r io.Reader, targets map[string]Target) ([]Rule, error) {
+	if nils.Is(r) {
+		return nil, &RulesError{Reason: "want a reader, got " + nils.Text(r)}
+	}
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("footbridge: rules: %w", err)
@@ -65,12 +82,17 @@ func LoadRules(r io.Reader, targets map[string]Target) ([]Rule, error) {
 	for _, entry := range file.elements("rules") {
 		rule := loadRule(entry, targets)
 		if names[rule.Name] {
-			entry.refuse("want a name that no other rule has, got %q", rule.Name)
+			entry.at("name").refuse("want a name that no other rule has, got %q", rule.Name)
+		}
+		if d.err != nil {
+			d.err.Rule = rule.Name
+			break
 		}
 		names[rule.Name] = true
 		rules = append(rules, rule)
 	}
 	if d.err != nil {
+		d.err.Line, d.err.Column = position(data, d.err.Offset)
 		return nil, d.err
 	}
 	return rules, nil
@@ -84,23 +106,59 @@ func loadRule(entry *node, targets map[string]Target) (r Rule) {
 	case "DISABLED":
 		r.Disabled = true
 	default:
-		state.refuse("want ENABLED or DISABLED, got %.40s", state.raw)
+		state.want("ENABLED or DISABLED")
 	}
 	r.Pattern = loadPattern(entry, members["pattern"])
 	var refused *RuleError
 	seen := make(map[string]bool)
-	for _, e := range members["targets"].elements("targets") {
+	for i, e := range members["targets"].elements("targets") {
 		t := loadTarget(e, targets)
 		// Each by itself: r.check looks at all there are, and does not know their places.
-		if errors.As(r.checkTarget(&t, seen), &refused) {
-			e.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
+		if errors.As(r.checkTarget(i, &t, seen), &refused) {
+			e.refuseTarget(refused)
 		}
 		r.Targets = append(r.Targets, t)
 	}
 	if errors.As(r.check(), &refused) {
-		entry.refuse("%s: %s", refused.Field, refused.Reason).Err = refused
+		entry.at(strings.ToLower(refused.Field)).refuse("%s: %s", refused.Field, refused.Reason).Err = refused
 	}
 	return r
+}
+
+// refuseTarget refuses n, a target, at the place that e is about, as far as n has it.
+func (n *node) refuseTarget(e *RuleError) {
+	place, reason := n, e.Field+": "+e.Reason
+	switch {
+	case e.Field == "ID":
+		place = n.at("id")
+	case e.Field == "Retry":
+		place = n.at("retry")
+	case e.input != nil:
+		place = n.at(inputKeys(e.input)...)
+	}
+	offset := 0
+	switch {
+	case e.input == nil:
+	case place.raw[0] == '"' && place != n: // not of an Input that the program has
+		offset = offsetIn(place.raw, e.input.Offset)
+	default:
+		reason += inParentheses(e.More)
+	}
+	refused := place.refuse("%s", reason)
+	refused.Offset, refused.Err = refused.Offset+offset, e
+}
+
+// inputKeys returns the keys that lead from a target to the text that e refuses.
+func inputKeys(e *transform.Error) []string {
+	switch {
+	case e.Field == "InputPath":
+		return []string{"inputPath"}
+	case e.Field == "InputTemplate":
+		return []string{"inputTransformer", "inputTemplate"}
+	case e.Name == "":
+		return []string{"inputTransformer", "inputPathsMap"}
+	}
+	return []string{"inputTransformer", "inputPathsMap", e.Name}
 }
 
 func loadPattern(entry, pattern *node) *Pattern {
@@ -211,7 +269,8 @@ type (
 
 // SaveRules writes rules to w, as LoadRules reads them: what is data of them. Handlers,
 // policies other than [Backoff], DLQs, bounds and OrderBy are not, and come from the
-// targets that are given to LoadRules. White space in patterns and constants is not kept.
+// targets that are given to LoadRules. White space in patterns and constants is not kept: what
+// fits on a line of 100 bytes stands on one.
 //
 // The error is a *RuleError for a rule that PutRule would refuse or whose name comes twice,
 // or wraps one of w.
@@ -236,10 +295,15 @@ func SaveRules(w io.Writer, rules []Rule) error {
 		}
 		all = append(all, j)
 	}
-	encoder := json.NewEncoder(w)
+	var compact bytes.Buffer
+	encoder := json.NewEncoder(&compact)
 	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(all); err != nil {
+	err := encoder.Encode(all)
+	if err == nil {
+		text := appendLaidOut(nil, bytes.TrimSpace(compact.Bytes()), 0)
+		_, err = w.Write(append(text, '\n'))
+	}
+	if err != nil {
 		return fmt.Errorf("footbridge: rules: %w", err)
 	}
 	return nil

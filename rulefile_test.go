@@ -20,6 +20,8 @@ func fileTargets() map[string]Target {
 		"audit": {Handler: failing(0, nil)},
 		"bus":   Forward("bus", New(nil)),
 		"none":  {},
+
+		"badinput": {Handler: failing(0, nil), Input: Input{Path: "$x"}},
 	}
 }
 
@@ -113,53 +115,65 @@ func targetWith(members string) string {
 // refusedFiles are texts, what begins at the place of the fault in them ("": see want), and
 // what the error says.
 var refusedFiles = []struct{ text, at, want string }{
-	{``, ``, "invalid JSON: want a value, got the end of the text (offset 0)"},
+	{``, ``, "invalid JSON: want a value, got the end of the text (line 1, column 1, offset 0)"},
 	{`[} `, `}`, "invalid JSON: want a value, got '}' ("},
 	{`[] 1`, `1`, "invalid JSON: want the end of the text, got '1' ("},
 	{`[{"name" "r"}]`, `"r"`, "invalid JSON: want a colon, got '\"' ("},
-	{strings.Repeat("[", 2001), ``, "invalid JSON: want at most 2000 levels of nesting, got more (offset 2000)"},
+	{strings.Repeat("[", 2001), ``, "invalid JSON: want at most 2000 levels of nesting, got more (line 1, column 2001, offset 2000)"},
 	{"[\"\xff\"]", "\xff", `want UTF-8, got "\xff" (`},
-	{` {"a":1}`, `{"a"`, `want a JSON array of rules, got "{\"a\":1}" (`},
-	{`[ 7]`, `7`, `want a JSON object, got "7" (at /0, `},
+	{` {"a":1}`, `{"a"`, `want a JSON array of rules, got {"a":1} (`},
+	{`[ 7]`, `7`, `want a JSON object, got 7 (at /0, `},
 	{`[{"name":"r"}]`, `{"name"`, "want a pattern (at /0, "},
 	{`[{"pattern":{"a":[1]}}]`, `{"pattern"`, `Name: want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got "" (at /0, `},
-	{`[{"name":"a b","pattern":{"a":[1]}}]`, `{"name"`, `Name: want 1 to 64`},
-	{`[{"name":7,"pattern":{"a":[1]}}]`, `7,`, `want a string, got "7" (at /0/name, `},
-	{`[{"name":null,"pattern":{"a":[1]}}]`, `null`, `want a string, got "null" (at /0/name, `},
-	{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1, offset 35)`},
+	{`[{"name":"a b","pattern":{"a":[1]}}]`, `"a b"`, `rule "a b": Name: want 1 to 64 characters of [\.\-_A-Za-z0-9]+, got "a b" (at /0/name, line 1, column 10, offset 9)`},
+	{`[{"name":7,"pattern":{"a":[1]}}]`, `7,`, `want a string, got 7 (at /0/name, `},
+	{`[{"name":null,"pattern":{"a":[1]}}]`, `null`, `want a string, got null (at /0/name, `},
+	{`[{"name":"r","pattern":{"a":[1]}}, {"name":"r","pattern":{"a":[1]}}]`, ``, `want a name that no other rule has, got "r" (at /1/name, line 1, column 44, offset 43)`},
 	{`[{"name":"r", "pattern" : {"a":[{"numeric":[">",2,"<",1]}]}}]`, `[">"`, `Event pattern is not valid. Reason: Bottom must be less than top (at /0/pattern/a/0/numeric, `},
 	{`[{"name":"r","pattern":["a"]}]`, `["a"]`, `Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, `},
-	{ruleWith(`"patern":1`), `"patern"`, `want one of the keys [name description pattern state targets], got "patern" (at /0/patern, `},
+	{ruleWith(`"patern":1`), `"patern"`, `rule "r": want one of the keys [name description pattern state targets], got "patern" (at /0/patern, `},
 	{ruleWith(`"a/b~\n" :1`), `"a/b~`, `got "a/b~\n" (at /0/a~1b~0` + "\n" + `, `},
 	{ruleWith(`"name":"r"`), `"name":"r"}`, `want each key once, got "name" again (at /0/name, `},
 	{ruleWith(`"state":"enabled"`), `"enabled"`, `want ENABLED or DISABLED, got "enabled" (at /0/state, `},
-	{ruleWith(`"state":true`), `true`, `want a string, got "true" (at /0/state, `},
-	{ruleWith(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "\"audit\"" (at /0/targets, `},
-	{ruleWith(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets [audit bus email none], got "emial" (at /0/targets/1, `},
+	{ruleWith(`"state":true`), `true`, `want a string, got true (at /0/state, `},
+	{ruleWith(`"targets":"audit"`), `"audit"`, `want a JSON array of targets, got "audit" (at /0/targets, `},
+	{ruleWith(`"targets":["audit","emial"]`), `"emial"`, `want one of the targets [audit badinput bus email none], got "emial" (at /0/targets/1, `},
 	{ruleWith(`"targets":["none"]`), `"none"`, `Handler: want one, got nil (at /0/targets/0, `},
 	{ruleWith(`"targets":["audit","email","audit"]`), `"audit"]`, `ID: want one that no other target of the rule has (at /0/targets/2, `},
-	{ruleWith(`"targets":[7]`), `7]`, `want a string, got "7" (at /0/targets/0, `},
+	{ruleWith(`"targets":[7]`), `7]`, `want a string, got 7 (at /0/targets/0, `},
 	{ruleWith(`"targets":[{"input":1}]`), `{"input"`, `want an id (at /0/targets/0, `},
 	{ruleWith(`"targets":[{"id":"emial"}]`), `"emial"`, `got "emial" (at /0/targets/0/id, `},
 	{ruleWith(`"targets":[{"id":"bus","input":1}]`), `{"id"`, `Input: want none, since a target that is a bus takes no transformation (at /0/targets/0, `},
 	{targetWith(`"inputs":1`), `"inputs"`, `want one of the keys [id input inputPath inputTransformer retry], got "inputs" (at /0/targets/1/inputs, `},
 	{targetWith(`"input":1,"inputPath":"$"`), `{"id"`, `Input: Only one of Input, InputPath, or InputTransformer must be provided for target email. (at /0/targets/1, `},
-	{targetWith(`"inputPath":"x"`), `{"id"`, `Input: InputPath for target email is not a valid path`},
+	{targetWith(`"inputPath":"x"`), `x"`, `rule "r": Input: InputPath for target email is not a valid path: want "$", got "x". (at /0/targets/1/inputPath, line 1, column `},
+	{targetWith(`"inputPath":"$.\u00e9"`), `\u00e9"`, `want a key of A-Z a-z 0-9 _ -, got "é". (at /0/targets/1/inputPath, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"{\"\u00e9\ud83d\ude00é\/\": \ud83d,<x>}","inputPathsMap":{"x":"$"}}`), `\ud83d,<`, `is not a valid JSON text: want a value, got 'ï'. (at /0/targets/1/inputTransformer/inputTemplate, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"{\"\u00e9\ud83d\ude00é\/\": 1<x>}","inputPathsMap":{"x":"$"}}`), `<x>}`, `want a comma or '}', got <x>. (at /0/targets/1/inputTransformer/inputTemplate, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"{\"a\":"}`), `"}}]}]`, `want a value, got the end of the text. (at /0/targets/1/inputTransformer/inputTemplate, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":"$","y":"$.a.["}}`), `["`, `Input: InputPathsMap for target email is not valid: want a key of A-Z a-z 0-9 _ -, got "[". (at /0/targets/1/inputTransformer/inputPathsMap/y, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"é":"$"}}`), `{"é"`, `Input: InputPathsMap for target email has a bad name: want A-Z a-z 0-9 _ -, got "é". (offset 0) (at /0/targets/1/inputTransformer/inputPathsMap, `},
+	{ruleWith(`"targets":["badinput"]`), `"badinput"`, `Input: InputPath for target badinput is not a valid path: want "." or "[", got "x". (offset 1) (at /0/targets/0, `},
+	{targetWith(`"retry":{"base":"2m","maxDelay":"1m"}`), `{"base"`, `Retry: want a Base of at most MaxDelay, 1m0s, got 2m0s (at /0/targets/1/retry, `},
+	{targetWith(`"id":"email"`), `"id":"email"}`, `want each key once, got "id" again (at /0/targets/1/id, `},
+	{"\uFEFF[]", "\uFEFF", `want no byte order mark (line 1, column 1, offset 0)`},
+	{"[\n {\"name\":\n\t\"é\", \"pattern\": 5}]", `5`, `rule "é": Event pattern is not valid. Reason: Filter is not an object (at /0/pattern, line 3, column 18, offset `},
+	{ruleWith(`"targets":{"a long key of a long object": [1, 2, 3], "b": 4}`), `{"a long`, `want a JSON array of targets, got {"a long key of a long object":[1,2,3],"... (at /0/targets, `},
 	{targetWith(`"inputPath":""`), `""`, `want a path (at /0/targets/1/inputPath, `},
 	{targetWith(`"inputTransformer":{}`), `{}`, `want a template (at /0/targets/1/inputTransformer, `},
-	{targetWith(`"inputTransformer":[]`), `[]`, `want a JSON object, got "[]" (at /0/targets/1/inputTransformer, `},
+	{targetWith(`"inputTransformer":[]`), `[]`, `want a JSON object, got [] (at /0/targets/1/inputTransformer, `},
 	{targetWith(`"inputTransformer":{"template":""}`), `"template"`, `want one of the keys [inputPathsMap inputTemplate], got "template" (at /0/targets/1/inputTransformer/template, `},
-	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `{"id"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1, `},
-	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got "1" (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
-	{targetWith(`"retry":3`), `3}`, `want a JSON object, got "3" (at /0/targets/1/retry, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"y":"$"}}`), `<x>"`, `Input: InputTemplate for target email contains invalid placeholder x. (at /0/targets/1/inputTransformer/inputTemplate, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":1}}`), `1}`, `want a string, got 1 (at /0/targets/1/inputTransformer/inputPathsMap/x, `},
+	{targetWith(`"retry":3`), `3}`, `want a JSON object, got 3 (at /0/targets/1/retry, `},
 	{targetWith(`"retry":{"max":3}`), `"max"`, `want one of the keys [maxRetries maxAge base maxDelay noJitter], got "max" (at /0/targets/1/retry/max, `},
-	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got "1.5" (at /0/targets/1/retry/maxRetries, `},
-	{targetWith(`"retry":{"maxRetries":-1}`), `-1}`, `want 0 or more, got "-1" (at /0/targets/1/retry/maxRetries, `},
-	{targetWith(`"retry":{"maxAge":"-1h"}`), `"-1h"`, `want a duration above 0 such as "1m30s", got "\"-1h\"" (at /0/targets/1/retry/maxAge, `},
-	{targetWith(`"retry":{"maxAge":"0s"}`), `"0s"`, `want a duration above 0 such as "1m30s", got "\"0s\"" (at /0/targets/1/retry/maxAge, `},
-	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got "60" (at /0/targets/1/retry/maxAge, `},
-	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration above 0 such as "1m30s", got "\"1 minute\"" (at /0/targets/1/retry/base, `},
-	{targetWith(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "\"yes\"" (at /0/targets/1/retry/noJitter, `},
+	{targetWith(`"retry":{"maxRetries":1.5}`), `1.5`, `want a whole number, got 1.5 (at /0/targets/1/retry/maxRetries, `},
+	{targetWith(`"retry":{"maxRetries":-1}`), `-1}`, `want 0 or more, got -1 (at /0/targets/1/retry/maxRetries, `},
+	{targetWith(`"retry":{"maxAge":"-1h"}`), `"-1h"`, `want a duration above 0 such as "1m30s", got "-1h" (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"maxAge":"0s"}`), `"0s"`, `want a duration above 0 such as "1m30s", got "0s" (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"maxAge":60}`), `60`, `want a string, got 60 (at /0/targets/1/retry/maxAge, `},
+	{targetWith(`"retry":{"base":"1 minute"}`), `"1 minute"`, `want a duration above 0 such as "1m30s", got "1 minute" (at /0/targets/1/retry/base, `},
+	{targetWith(`"retry":{"noJitter":"yes"}`), `"yes"`, `want true or false, got "yes" (at /0/targets/1/retry/noJitter, `},
 }
 
 // A refused file says what is wrong with it and where.
@@ -177,6 +191,12 @@ func TestLoadRulesRefuses(t *testing.T) {
 	}
 	_, err := LoadRules(strings.NewReader(ruleWith(`"targets":["t"]`)), nil)
 	assert.ErrorContains(t, err, `want one of the targets [], got "t"`)
+	_, err = LoadRules(nil, nil)
+	assert.EqualError(t, err, "footbridge: rules: want a reader, got nil")
+	_, err = LoadRules((*bytes.Buffer)(nil), nil)
+	var refused *RulesError
+	require.ErrorAs(t, err, &refused)
+	assert.EqualError(t, err, "footbridge: rules: want a reader, got a nil *bytes.Buffer")
 	_, err = LoadRules(iotest.ErrReader(errDown), nil)
 	assert.ErrorIs(t, err, errDown)
 	_, err = LoadRules(strings.NewReader(`[{"name":"r","pattern":{"a":[]}}]`), nil)
@@ -257,4 +277,23 @@ func names(rules []Rule) (all []string) {
 		}
 	}
 	return all
+}
+
+// What fits on a line of 100 bytes stands on one; a rule never does.
+func TestSaveRulesLayout(t *testing.T) {
+	as := func(n int) string { return strings.Repeat("a", n) }
+	for pattern, want := range map[string]string{
+		`{"source":["a, b:c\"d",{"numeric":[">=",1.50]}]}`: `{"source": ["a, b:c\"d", {"numeric": [">=", 1.50]}]}`,
+		`{"detail":{"a":["` + as(62) + `"]}}`:              `{"detail": {"a": ["` + as(62) + `"]}}`, // up to byte 100
+		`{"detail":{"a":["` + as(63) + `"]}}`:              "{\n      \"detail\": {\"a\": [\"" + as(63) + "\"]}\n    }",
+		`{"detail":{"a":["` + as(99) + `",1]}}`:            "{\n      \"detail\": {\n        \"a\": [\n          \"" + as(99) + "\",\n          1\n        ]\n      }\n    }",
+	} {
+		if strings.HasPrefix(want, `{"detail"`) {
+			require.Len(t, `    "pattern": `+want, 100)
+		}
+		target := Target{ID: "audit", Handler: failing(0, nil)}
+		var saved bytes.Buffer
+		require.NoError(t, SaveRules(&saved, []Rule{{Name: "r", Pattern: compilePattern(t, pattern), Targets: []Target{target}}}))
+		assert.Equal(t, "[\n  {\n    \"name\": \"r\",\n    \"pattern\": "+want+",\n    \"targets\": [\"audit\"]\n  }\n]\n", saved.String())
+	}
 }

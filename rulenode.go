@@ -34,6 +34,10 @@ const maxFileDepth = 2000
 func parseDocument(data []byte) (*node, *document) {
 	d := &document{}
 	n := &node{document: d}
+	if bytes.HasPrefix(data, []byte("\uFEFF")) {
+		n.refuse("want no byte order mark")
+		return nil, d
+	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		if n.offset = i; r == utf8.RuneError && size == 1 {
@@ -67,7 +71,30 @@ func (n *node) refuse(format string, args ...any) *RulesError {
 }
 
 // want refuses n, of which what was wanted.
-func (n *node) want(what string) { n.refuse("want %s, got %.40q", what, n.raw) }
+func (n *node) want(what string) {
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, n.raw) // which is JSON
+	got := []rune(compact.String())
+	if len(got) > 40 {
+		got = append(got[:40], []rune("...")...)
+	}
+	n.refuse("want %s, got %s", what, string(got))
+}
+
+// at returns the value that keys lead to from n, as far as they do.
+func (n *node) at(keys ...string) *node {
+	for _, key := range keys {
+		if n.raw[0] != '{' {
+			break
+		}
+		child := n.members()[key]
+		if child == nil {
+			break
+		}
+		n = child
+	}
+	return n
+}
 
 // child returns the value that decoder is in front of.
 func (n *node) child(decoder *json.Decoder, token string) *node {
@@ -152,6 +179,43 @@ func (n *node) duration() time.Duration {
 		n.want(`a duration above 0 such as "1m30s"`)
 	}
 	return d
+}
+
+// offsetIn returns where in raw, a string in JSON, byte i of the text that it is stands.
+func offsetIn(raw []byte, i int) int {
+	at := 1
+	for at < len(raw)-1 {
+		end := escapeEnd(raw, at)
+		text := jsonwalk.AppendUnquoted(nil, raw[at:end])
+		if second := escapeEnd(raw, end); string(text) == "\uFFFD" && second == end+6 {
+			if pair := jsonwalk.AppendUnquoted(nil, raw[at:second]); len(pair) == utf8.UTFMax {
+				text, end = pair, second
+			}
+		}
+		if i -= len(text); i < 0 {
+			break
+		}
+		at = end
+	}
+	return at
+}
+
+// escapeEnd returns the position behind the byte, or the escape, at i in a string in JSON.
+func escapeEnd(raw []byte, i int) int {
+	switch {
+	case raw[i] != '\\':
+		return i + 1
+	case raw[i+1] != 'u':
+		return i + 2
+	}
+	return i + 6
+}
+
+// position returns the line and the column of a byte of data, from 1.
+func position(data []byte, offset int) (line, column int) {
+	before := data[:offset]
+	begin := bytes.LastIndexByte(before, '\n') + 1
+	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[begin:]) + 1
 }
 
 // durationText returns what duration reads, "" for 0.

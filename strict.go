@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,8 +26,24 @@ const (
 	maxTemplate    = 8192 // likewise
 	maxPaths       = 100  // of a transformer
 	maxDetailType  = 128  // characters
+	maxBusARN      = 1600 // likewise; of a name, too
+	maxTraceHeader = 500  // likewise
+	maxResource    = 2048 // likewise
 	minAge         = time.Minute
 )
+
+// Regular expressions of the service's API model, as it has them, and what of them is a region
+// and an account.
+const (
+	regionPattern   = `[a-z]+-[a-z]+-[\w-]+`
+	accountPattern  = `[0-9]{12}`
+	busOrARNPattern = `(arn:aws[\w-]*:events:` + regionPattern + `:` + accountPattern + `:event-bus\/)?[\.\-_A-Za-z0-9]+`
+)
+
+var regions, accounts, busesOrARNs = whole(regionPattern), whole(accountPattern), whole(busOrARNPattern)
+
+// whole returns the expression of the texts that are pattern from begin to end.
+func whole(pattern string) *regexp.Regexp { return regexp.MustCompile("^(?:" + pattern + ")$") }
 
 // tooComplex is the service's reason for a pattern whose wildcards are.
 const tooComplex = "Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character"
@@ -35,7 +52,7 @@ const tooComplex = "Rule is too complex - try using fewer wildcard characters or
 // no rule.
 var ErrUnmatched = errors.New("the event matches no rule")
 
-// A limit is a bound that Strict enforces on something of a rule or target.
+// A limit is a bound that Strict enforces.
 type limit struct {
 	field   string // of Rule or Target
 	n, most int
@@ -43,15 +60,17 @@ type limit struct {
 	code    string
 }
 
-// firstOver returns the first of the limits that is exceeded, and why.
+// excess says by what the limit is exceeded.
+func (l limit) excess() string { return fmt.Sprintf("want at most %d %s, got %d", l.most, l.what, l.n) }
+
+// more is excess behind the service's words for it, which name neither bound nor option.
+func (l limit) more() string { return "with Strict: " + l.excess() }
+
+// firstOver returns the first of the limits that is exceeded, and by what.
 func firstOver(limits ...limit) (l limit, reason string) {
 	for _, l := range limits {
-		switch {
-		case l.n <= l.most:
-		case l.code == CodeLimitExceeded:
-			return l, limitExceeded
-		default:
-			return l, fmt.Sprintf("want at most %d %s, got %d", l.most, l.what, l.n)
+		if l.n > l.most {
+			return l, l.excess()
 		}
 	}
 	return limit{}, ""
@@ -68,7 +87,10 @@ func (r *Rule) checkStrict() error {
 		l = limit{field: "Pattern", code: CodeInvalidEventPattern}
 		reason = patternReason(r.Pattern.String())
 	}
-	if reason != "" {
+	switch {
+	case l.code == CodeLimitExceeded:
+		return &RuleError{Rule: r.Name, Field: l.field, Reason: limitExceeded, More: l.more(), Code: l.code}
+	case reason != "":
 		return &RuleError{Rule: r.Name, Field: l.field, Reason: reason, Code: l.code}
 	}
 	for i := range r.Targets {
@@ -150,7 +172,65 @@ func (o *Options) checkStrict() error {
 	if reason := retryReason(o.Retry); reason != "" {
 		return &OptionError{"Retry", reason}
 	}
+	for _, f := range [...]struct {
+		field, value string
+		is           *regexp.Regexp
+		want         string
+	}{{"Account", o.Account, accounts, "12 digits"}, {"Region", o.Region, regions, `one such as "eu-west-1"`}} {
+		if f.value != "" && !f.is.MatchString(f.value) { // "" is the default
+			return &OptionError{f.field, fmt.Sprintf("want %s, got %.64q", f.want, f.value)}
+		}
+	}
 	return nil
+}
+
+// checkEntries returns a *RequestError if there are none, too many, or too large ones, or if
+// one has what the service's API model excludes.
+func checkEntries(entries []Entry) error {
+	switch {
+	case len(entries) == 0:
+		return unfit("[]", "entries", "have length greater than or equal to 1")
+	case len(entries) > MaxEntries:
+		return tooLong("entries", len(entries), MaxEntries)
+	}
+	size := 0
+	for i := range entries {
+		if err := entries[i].checkStrict(fmt.Sprintf("entries.%d.member.", i+1)); err != nil {
+			return err
+		}
+		size += entries[i].Size()
+	}
+	if size >= MaxRequestSize {
+		return invalid("Total size of the entries in the request is over the limit.")
+	}
+	return nil
+}
+
+// checkStrict returns a *RequestError if e, which stands at a place in a request, has what the
+// service's API model excludes.
+func (e *Entry) checkStrict(at string) error {
+	if n := utf8.RuneCountInString(e.EventBusName); n > maxBusARN {
+		return tooLong(at+"eventBusName", n, maxBusARN)
+	}
+	if n := utf8.RuneCountInString(e.TraceHeader); n > maxTraceHeader {
+		return tooLong(at+"traceHeader", n, maxTraceHeader)
+	}
+	for i, r := range e.Resources {
+		if n := utf8.RuneCountInString(r); n > maxResource {
+			return tooLong(fmt.Sprintf("%sresources.%d.member", at, i+1), n, maxResource)
+		}
+	}
+	if e.EventBusName != "" && !busesOrARNs.MatchString(e.EventBusName) {
+		return unfit(e.EventBusName, at+"eventBusName", "satisfy regular expression pattern: "+busOrARNPattern)
+	}
+	return nil
+}
+
+// tooLong refuses what stands at a place in a request and has n of which there are at most most.
+func tooLong(at string, n, most int) error {
+	e := unfit("...", at, fmt.Sprintf("have length less than or equal to %d", most))
+	e.More = fmt.Sprintf("got %d", n)
+	return e
 }
 
 // checkStrict returns an *EventError if the service would not take e.

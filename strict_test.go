@@ -31,6 +31,22 @@ var strictCases = map[string]func(t *testing.T, b *Bus, n int) error{
 	"characters-of-a-detail-type": func(t *testing.T, b *Bus, n int) error {
 		return putAll(t, b, []Entry{{Source: "s", DetailType: strings.Repeat("é", n), Detail: "{}"}})
 	},
+	"characters-of-an-entrys-bus": func(t *testing.T, b *Bus, n int) error { // which there is not
+		err := putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", EventBusName: strings.Repeat("a", n)}})
+		if refusal(err) == CodeResourceNotFound {
+			return nil
+		}
+		return err
+	},
+	"characters-of-a-trace-header": func(t *testing.T, b *Bus, n int) error {
+		return putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", TraceHeader: strings.Repeat("é", n)}})
+	},
+	"characters-of-a-resource": func(t *testing.T, b *Bus, n int) error {
+		return putAll(t, b, []Entry{{Source: "s", DetailType: "d", Detail: "{}", Resources: []string{"r", strings.Repeat("é", n)}}})
+	},
+	"digits-of-an-account": func(t *testing.T, b *Bus, n int) error {
+		return madeLike(b, Options{Account: strings.Repeat("7", n)})
+	},
 	"description": func(t *testing.T, b *Bus, n int) error {
 		return b.PutRule(Rule{Name: "r", Pattern: everything, Description: strings.Repeat("é", n)})
 	},
@@ -117,7 +133,7 @@ func putAll(t *testing.T, b *Bus, entries []Entry) error {
 	}
 	r, err := b.PutEvents(t.Context(), entries)
 	if err == nil && r.FailedEntryCount > 0 {
-		err = &RequestError{r.Entries[0].ErrorCode, r.Entries[0].ErrorMessage}
+		err = &RequestError{Code: r.Entries[0].ErrorCode, Message: r.Entries[0].ErrorMessage}
 	}
 	return err
 }
@@ -198,13 +214,22 @@ func TestStrictWords(t *testing.T) {
 	b := New(&Options{Strict: true})
 	err := b.PutRule(Rule{Name: "r", Pattern: MustCompile(`{"detail":{"a":[{"wildcard":"*:*:*:*:*:event-bus/*"}]}}`)})
 	assert.EqualError(t, err, `footbridge: rule "r" refused: Pattern: Rule is too complex - try using fewer wildcard characters or fewer repeating character sequences after a wildcard character`)
-	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed.`)
+	assert.EqualError(t, strictCases["targets-of-a-rule"](t, b, 6), `footbridge: rule "r" refused: Targets: The requested resource exceeds the maximum number allowed. (with Strict: want at most 5 targets, got 6)`)
 	assert.EqualError(t, strictCases["input-path"](t, b, 300), `footbridge: rule "r" refused: target "t": Input: want at most 256 characters of a path, got 300`)
 	long := MustCompile(`{"a":[{"wildcard":"*` + strings.Repeat("ab", 200_000) + `"}]}`) // whose complexity no one measures
 	assert.EqualError(t, b.PutRule(Rule{Name: "r", Pattern: long}), `footbridge: rule "r" refused: Pattern: want at most 2048 characters, got 400024`)
 	assert.EqualError(t, putInput(b, template(`"<AWSx>"`, "AWSx", "$.a")), `footbridge: rule "r" refused: target "t": Input: want names in InputPathsMap that do not begin with AWS, got "AWSx"`)
 	assert.NoError(t, putInput(b, template(`"<aws>"`, "aws", "$.a")))
 	assert.NoError(t, putInput(New(nil), template(`"<AWSx>"`, "AWSx", "$.a")))
+	assert.EqualError(t, strictCases["characters-of-a-resource"](t, b, 3000),
+		`footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries.1.member.resources.2.member' failed to satisfy constraint: Member must have length less than or equal to 2048 (got 3000)`)
+	assert.EqualError(t, strictCases["entries-of-a-request"](t, b, 12),
+		`footbridge: ValidationException: 1 validation error detected: Value '...' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10 (got 12)`)
+	for n := range 301 {
+		err = b.PutRule(Rule{Name: fmt.Sprint("r", n), Pattern: everything})
+	}
+	assert.EqualError(t, err, `footbridge: rule "r300" refused: Rules: The requested resource exceeds the maximum number allowed. (with Strict: want at most 300 rules, got 301)`)
+	b = New(&Options{Strict: true})
 	assert.NoError(t, putRetry(b, NoRetry))
 	assert.NoError(t, putRetry(b, Backoff{}))
 	assert.NoError(t, b.PutRule(Rule{Name: "own", Pattern: everything, Targets: []Target{{ID: "t", Handler: failing(0, nil), Retry: ownPolicy{}}}}))

@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
+	"github.com/footbridge-go/footbridge/internal/nils"
 )
 
 // A Target receives the events of a rule.
@@ -17,7 +18,7 @@ type Target struct {
 	ID      string // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the rule's other targets
 	Handler Handler
 	Input   Input       // what it receives; zero: the envelope
-	Retry   RetryPolicy // nil: the bus's. A Backoff with a duration below 0 is refused
+	Retry   RetryPolicy // nil: the bus's. A Backoff with a duration below 0, or a Base above its MaxDelay, is refused
 	DLQ     DLQ         // nil: the bus's
 
 	// Concurrency is how many attempts run at a time; 1 is one after another, and
@@ -76,27 +77,33 @@ const (
 // The order of both is one: [dispatch.Overflow](o) is o's counterpart.
 var _ = [1]int{}[int(OverflowBlock)-int(dispatch.Block)+int(OverflowReject)-int(dispatch.Reject)+int(OverflowDeadLetter)-int(dispatch.Abandon)]
 
-// check returns the field that is wrong and why, or "" and "".
-func (t *Target) check() (field, reason string) {
+// check returns why the target is refused, whatever its rule is; nil is that it is not.
+func (t *Target) check() *RuleError {
+	if reason := nameReason(t.ID); reason != "" {
+		return &RuleError{Target: t.ID, Field: "ID", Reason: reason, Code: CodeValidation}
+	}
+	if field, reason := t.checkFields(); reason != "" {
+		return &RuleError{Target: t.ID, Field: field, Reason: reason}
+	}
+	return t.checkInput()
+}
+
+// checkFields returns the field that is wrong and why, or "" and "", of all but ID and Input.
+func (t *Target) checkFields() (field, reason string) {
 	switch {
-	case nameReason(t.ID) != "":
-		return "ID", nameReason(t.ID)
-	case isNil(t.Handler):
-		return "Handler", "want one, got nil"
+	case nils.Is(t.Handler):
+		return "Handler", "want one, got " + nils.Text(t.Handler)
 	case t.Timeout < 0:
 		return "Timeout", fmt.Sprintf("want 0 or more, got %v", t.Timeout)
 	case t.Overflow < OverflowBlock || t.Overflow > OverflowDeadLetter:
 		return "Overflow", fmt.Sprintf("want OverflowBlock, OverflowReject or OverflowDeadLetter, got %d", t.Overflow)
 	}
-	if field, reason = checkBounds(t.Retry, t.DLQ, t.Concurrency, t.Queue, t.Backlog); reason != "" {
-		return field, reason
-	}
-	return "Input", t.checkInput()
+	return checkShared(t.Retry, t.DLQ, t.Concurrency, t.Queue, t.Backlog)
 }
 
-// checkBounds returns the field that is wrong and why, or "" and "", of those that a target
+// checkShared returns the field that is wrong and why, or "" and "", of those that a target
 // and its bus both have.
-func checkBounds(retry RetryPolicy, dlq DLQ, concurrency, queue, backlog int) (field, reason string) {
+func checkShared(retry RetryPolicy, dlq DLQ, concurrency, queue, backlog int) (field, reason string) {
 	for _, n := range [...]struct {
 		field string
 		n     int
@@ -107,21 +114,16 @@ func checkBounds(retry RetryPolicy, dlq DLQ, concurrency, queue, backlog int) (f
 	}
 	b, _ := backoffOf(retry)
 	switch {
-	case dlq != nil && isNil(dlq):
-		return "DLQ", fmt.Sprintf("want one or none, got a nil %T", dlq)
-	case retry != nil && isNil(retry):
-		return "Retry", fmt.Sprintf("want one or none, got a nil %T", retry)
+	case dlq != nil && nils.Is(dlq):
+		return "DLQ", "want one or none, got " + nils.Text(dlq)
+	case retry != nil && nils.Is(retry):
+		return "Retry", "want one or none, got " + nils.Text(retry)
 	case b.Base < 0 || b.MaxDelay < 0 || b.MaxAge < 0:
 		return "Retry", fmt.Sprintf("want durations of 0, the default, or more, got %+v", b)
+	case b.MaxDelay > 0 && b.Base > b.MaxDelay:
+		return "Retry", fmt.Sprintf("want a Base of at most MaxDelay, %v, got %v", b.MaxDelay, b.Base)
 	}
 	return "", ""
-}
-
-// isNil reports whether v is nil, or a pointer or function that is: a nil pointer, made an
-// interface, is no nil interface, and to find that out at the first event is late.
-func isNil(v any) bool {
-	r := reflect.ValueOf(v)
-	return v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Func) && r.IsNil()
 }
 
 // backoffOf returns the Backoff that p is or points to.
@@ -133,18 +135,19 @@ func backoffOf(p RetryPolicy) (b Backoff, ok bool) {
 	return b, ok
 }
 
-// checkInput says why the target does not take its Input; "" is that it does.
-func (t *Target) checkInput() string {
-	in, reason := t.Input.compile(t.ID)
-	if in != nil && reason == "" {
-		switch t.Handler.(type) {
-		case forward:
-			return "want none, since a target that is a bus takes no transformation"
-		case chanFunc:
-			return "want none, since the channel takes events as they are"
-		}
+// checkInput returns why the target does not take its Input; nil is that it does.
+func (t *Target) checkInput() *RuleError {
+	in, refused := t.Input.compile(t.ID)
+	if in == nil {
+		return refused
 	}
-	return reason
+	switch t.Handler.(type) {
+	case forward:
+		return inputRefused(t.ID, "want none, since a target that is a bus takes no transformation")
+	case chanFunc:
+		return inputRefused(t.ID, "want none, since the channel takes events as they are")
+	}
+	return nil
 }
 
 // A Handler handles the deliveries of a target. An error means that the attempt
@@ -305,11 +308,27 @@ func (f forward) Handle(ctx context.Context, d Delivery) error {
 			"a second hop, to bus %s, is refused", d.Event.ID, d.Bus, f.to.options.Name)})
 	}
 	_, err := f.to.publish(ctx, d.Event, publication{forwarded: true, noWait: true})
-	if err != nil && !errors.Is(err, ErrQueueFull) && ctx.Err() == nil {
-		return Permanent(err)
+	if err == nil {
+		return nil
 	}
-	return err
+	refused := &forwardError{f.to.options.Name, err}
+	if !errors.Is(err, ErrQueueFull) && ctx.Err() == nil {
+		return Permanent(refused)
+	}
+	return refused
 }
+
+// A forwardError is why a bus did not take an event from another: told there, it names the bus.
+type forwardError struct {
+	to  string
+	err error
+}
+
+func (e *forwardError) Error() string {
+	return fmt.Sprintf("footbridge: forward to bus %q: %s", e.to, strings.TrimPrefix(e.err.Error(), "footbridge: "))
+}
+
+func (e *forwardError) Unwrap() error { return e.err }
 
 // retire ends t, which was removed.
 func (t *target) retire() {

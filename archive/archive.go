@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/nils"
 )
 
 // An Archive keeps the events of one bus. All its methods may be called from any number
@@ -30,7 +31,7 @@ type Archive struct {
 // Options are what an [Archive] is made with. All but Name may be zero.
 type Options struct {
 	Name    string              // 1 to 48 of A-Z a-z 0-9 . - _
-	Bus     string              // name of the bus whose events it keeps, and no other's; "": footbridge.DefaultName
+	Bus     string              // name of the bus whose events it keeps, and no other's, in a bus's grammar; "": footbridge.DefaultName
 	Pattern *footbridge.Pattern // of the events that it keeps; nil: all
 
 	// Retention is how long events are kept, from when the archive got them. The
@@ -69,15 +70,21 @@ func New(o Options) (*Archive, error) {
 	if reason := nameReason(o.Name, 48); reason != "" {
 		return nil, &ParameterError{"ArchiveName", reason}
 	}
+	if o.Bus == "" {
+		o.Bus = footbridge.DefaultName
+	}
+	if reason := nameReason(o.Bus, 256); reason != "" {
+		return nil, &ParameterError{"EventSourceArn", reason}
+	}
+	if o.Store != nil && nils.Is(o.Store) {
+		return nil, &ParameterError{"Store", "want one or none, got " + nils.Text(o.Store)}
+	}
 	if o.Retention < 0 {
 		return nil, &ParameterError{"RetentionDays", fmt.Sprintf("want 0 or more, got %v", o.Retention)}
 	}
 	pattern, err := withoutReplays(o.Pattern)
 	if err != nil {
 		return nil, fmt.Errorf("archive: pattern of archive %s: %w", o.Name, err)
-	}
-	if o.Bus == "" {
-		o.Bus = footbridge.DefaultName
 	}
 	if o.Store == nil {
 		o.Store = &MemoryStore{}

@@ -287,6 +287,9 @@ func TestNewRefuses(t *testing.T) {
 		{Options{Name: strings.Repeat("a", 49)}, "ArchiveName"},
 		{Options{Name: "a b"}, `want 1 to 48 characters of [\.\-_A-Za-z0-9]+, got "a b"`},
 		{Options{Name: "a", Retention: -1}, "RetentionDays"},
+		{Options{Name: "a", Bus: "a/b"}, `Parameter EventSourceArn is not valid. Reason: want 1 to 256 characters of [\.\-_A-Za-z0-9]+, got "a/b"`},
+		{Options{Name: "a", Store: (*FileStore)(nil)}, "Parameter Store is not valid. Reason: want one or none, got a nil *archive.FileStore"},
+		{Options{Name: "a", Store: (*MemoryStore)(nil)}, "got a nil *archive.MemoryStore"},
 	} {
 		_, err := New(c.o)
 		var refused *ParameterError

@@ -80,6 +80,9 @@ func OpenFiles(dir string, opts *FileOptions) (*FileStore, error) {
 	if opts != nil {
 		s.options = *opts
 	}
+	if dir == "" {
+		return nil, &ParameterError{"dir", `want the path of a directory, got ""`}
+	}
 	if s.options.Window == 0 {
 		s.options.Window = DefaultWindow
 	}

@@ -151,8 +151,8 @@ func TestFileStoreExpiresWhatIsRead(t *testing.T) {
 	})
 }
 
-// A file that expires while it is read is removed by the last reader, unless that is not its
-// any more: because it was removed before, or since the store was closed.
+// A file that expires while it is read is removed by its last reader, unless someone else has
+// removed it before, or the store was closed.
 func TestFileStoreExpiresWhatIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -253,6 +253,8 @@ func TestOpenFilesRefuses(t *testing.T) {
 	_, err := OpenFiles(file, nil)
 	var refused *FormatError
 	assert.ErrorAs(t, err, &refused)
+	_, err = OpenFiles("", nil)
+	assert.EqualError(t, err, `archive: Parameter dir is not valid. Reason: want the path of a directory, got ""`)
 	for _, w := range []time.Duration{-time.Hour, 1500 * time.Millisecond} {
 		_, err = OpenFiles(t.TempDir(), &FileOptions{Window: w})
 		var parameter *ParameterError

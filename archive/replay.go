@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/nils"
 )
 
 // A Publisher takes the events of a replay. A *footbridge.Bus is one. If it has a method
@@ -43,24 +44,11 @@ func (e *ExistsError) Error() string { return "archive: Replay " + e.Replay + " 
 // errLeft is the error of a replay whose Run did not return.
 var errLeft = errors.New("left by a panic or runtime.Goexit")
 
-// A State is a state of a replay. The names are the service's.
-type State string
-
-// States of a replay.
-const (
-	Starting   State = "STARTING"   // Run was not called, or has not found the events yet
-	Running    State = "RUNNING"    // events are published
-	Cancelling State = "CANCELLING" // it was cancelled, and Run has not returned yet
-	Completed  State = "COMPLETED"  // every event of the range was sent or has failed
-	Cancelled  State = "CANCELLED"
-	Failed     State = "FAILED" // the store cannot be read, the bus is closed, or a named rule is gone
-)
-
 // ReplayOptions say what a [Replay] replays. Name, Start and End are needed.
 type ReplayOptions struct {
 	Name       string    // 1 to 64 of A-Z a-z 0-9 . - _; differs from those of the archive's other replays
 	Start, End time.Time // events whose Time is at or behind Start and before End
-	Rules      []string  // names of the rules that get the events, if they match; nil: all rules
+	Rules      []string  // names of the rules that get the events, if they match; nil: all rules. Not empty else
 
 	// Speed is how fast time passes: 1 is the original speed, 60 makes a minute of each
 	// hour. The first event is sent at once, another as long behind it as the difference
@@ -73,32 +61,13 @@ type ReplayOptions struct {
 	Report func(Report)
 }
 
-// A Report tells what became of an event.
-type Report struct {
-	Event    footbridge.Event // the zero Event if it cannot be read
-	Err      error            // why it was not sent: the bus refused it, or a *DamagedError; nil: it was
-	Progress Progress         // with this event
-}
-
-// Progress is how far a replay is. At any time Sent + Failed <= Total, if Total is known,
-// and they are equal when it is COMPLETED.
-type Progress struct {
-	State     State
-	Total     int       // events in the range; -1: not known, for one until the replay is RUNNING
-	Sent      int       // events that the bus has accepted
-	Failed    int       // events that it has refused, or that cannot be read
-	EventTime time.Time // of the last of these; zero: there is none
-	Began     time.Time // when Run was called; zero: it was not
-	Ended     time.Time // when the replay came to its end; zero: it has not
-	Err       error     // why it is CANCELLED or FAILED, else the last of those of events
-}
-
 // A Replay publishes events of an archive once more, with its name in ReplayName; they
 // keep their ID and Time. [Archive.NewReplay] makes one. All methods may be called from
 // any number of goroutines.
 type Replay struct {
 	archive *Archive
 	options ReplayOptions
+	to      Publisher
 	publish func(context.Context, footbridge.Event) error
 
 	mu       sync.Mutex // guards the fields below
@@ -114,7 +83,7 @@ func (a *Archive) NewReplay(to Publisher, o ReplayOptions) (*Replay, error) {
 		return nil, err
 	}
 	o.Rules = slices.Clone(o.Rules)
-	r := &Replay{archive: a, options: o, progress: Progress{State: Starting, Total: -1}}
+	r := &Replay{archive: a, options: o, to: to, progress: Progress{State: Starting, Total: -1}}
 	r.publish = func(ctx context.Context, e footbridge.Event) error {
 		_, err := to.Publish(ctx, e)
 		return err
@@ -144,8 +113,14 @@ func (a *Archive) check(to Publisher, o ReplayOptions) error {
 	if reason := nameReason(o.Name, 64); reason != "" {
 		return &ParameterError{"ReplayName", reason}
 	}
+	if o.End.IsZero() {
+		return &ParameterError{"EventEndTime", "want one, got the zero time"}
+	}
 	if !o.Start.Before(o.End) {
 		return &ParameterError{"EventEndTime", "EventStartTime must be before EventEndTime."}
+	}
+	if o.Rules != nil && len(o.Rules) == 0 {
+		return &ParameterError{"Destination.FilterArns", "want names of rules, or nil for all rules, got an empty list"}
 	}
 	for i, name := range o.Rules {
 		if reason := nameReason(name, 64); reason != "" {
@@ -155,8 +130,8 @@ func (a *Archive) check(to Publisher, o ReplayOptions) error {
 	if !(o.Speed >= 0) || math.IsInf(o.Speed, 1) { // NaN is not >= 0
 		return &ParameterError{"Speed", fmt.Sprintf("want a number, 0 or more, got %v", o.Speed)}
 	}
-	if bus, isBus := to.(*footbridge.Bus); to == nil || isBus && bus == nil {
-		return &ParameterError{"Destination", "want a publisher, got nil"}
+	if nils.Is(to) {
+		return &ParameterError{"Destination", "want a publisher, got " + nils.Text(to)}
 	}
 	if bus, ok := to.(interface{ Name() string }); ok && bus.Name() != a.options.Bus {
 		return &ParameterError{"Destination.Arn", "Cross event bus replay is not permitted."}
@@ -244,6 +219,9 @@ func (r *Replay) end(s State, err error) {
 }
 
 func (r *Replay) run(ctx context.Context) (err error) {
+	if err := r.missingRule(); err != nil {
+		return err
+	}
 	_ = r.archive.Expire(ctx) // logged and counted: to replay what should be gone is the lesser evil
 	cursor, err := r.archive.options.Store.Read(ctx, r.options.Start, r.options.End)
 	if err != nil {
@@ -281,6 +259,23 @@ func (r *Replay) run(ctx context.Context) (err error) {
 		}
 		r.note(e, err)
 	}
+}
+
+// missingRule returns an error that wraps [footbridge.ErrRuleNotFound] if a rule that is named
+// is not there, also where no event would show it; nil if the publisher cannot say.
+func (r *Replay) missingRule() error {
+	bus, ok := r.to.(interface {
+		Rule(name string) (footbridge.Rule, bool)
+	})
+	if !ok {
+		return nil
+	}
+	for _, name := range r.options.Rules {
+		if _, found := bus.Rule(name); !found {
+			return fmt.Errorf("rule %q: %w", name, footbridge.ErrRuleNotFound)
+		}
+	}
+	return nil
 }
 
 // found notes that the events were found.

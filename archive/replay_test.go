@@ -175,74 +175,6 @@ func TestReplayToNamedRules(t *testing.T) {
 	})
 }
 
-// Events that the bus refuses, and those that cannot be read, are counted and reported.
-func TestReplayProgress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &MemoryStore{}
-		a := filled(t, s, "1s", "2s", "3s", "4s")
-		damaged := &DamagedError{File: "f", Err: errors.New("torn")}
-		a.options.Store = &damagedStore{s, map[int]error{1: damaged}}
-		refused := errors.New("refused")
-		j := &journal{refuse: func(e footbridge.Event) error {
-			if e.ID == "2" {
-				return refused
-			}
-			return nil
-		}}
-		o := allDay("r")
-		var reports []string
-		o.Report = func(r Report) {
-			p := r.Progress
-			reports = append(reports, fmt.Sprintf("%s %q %d+%d/%d %v %v", p.State, r.Event.ID, p.Sent, p.Failed, p.Total, p.EventTime.Sub(midnight), r.Err))
-		}
-		r := newReplay(t, a, j, o)
-		assert.Equal(t, Progress{State: Starting, Total: -1}, r.Progress())
-		<-time.After(time.Hour)
-		require.NoError(t, r.Run(t.Context()))
-		assert.Equal(t, []string{
-			`RUNNING "0" 1+0/4 1s <nil>`, `RUNNING "" 1+1/4 1s ` + damaged.Error(), `RUNNING "2" 1+2/4 3s refused`, `RUNNING "3" 2+2/4 4s <nil>`,
-		}, reports)
-		p := r.Progress()
-		assert.Equal(t, midnight.Add(time.Hour), p.Ended.UTC())
-		p.Began, p.Ended = time.Time{}, time.Time{}
-		assert.Equal(t, Progress{State: Completed, Total: 4, Sent: 2, Failed: 2, EventTime: midnight.Add(4 * time.Second), Err: refused}, p)
-		assert.ErrorIs(t, r.Run(t.Context()), ErrHasRun)
-		r.Cancel()
-		assert.Equal(t, Completed, r.Progress().State)
-	})
-}
-
-// A damagedStore has errors in the place of some events, or none at all for Read.
-type damagedStore struct {
-	Store
-	errs map[int]error
-}
-
-func (s *damagedStore) Read(ctx context.Context, from, until time.Time) (Cursor, error) {
-	if err := s.errs[-1]; err != nil {
-		return nil, err
-	}
-	c, err := s.Store.Read(ctx, from, until)
-	return &damagedCursor{Cursor: c, errs: s.errs}, err
-}
-
-type damagedCursor struct {
-	Cursor
-	errs map[int]error
-	n    int
-}
-
-func (c *damagedCursor) Next(ctx context.Context) (footbridge.Event, error) {
-	e, err := c.Cursor.Next(ctx)
-	if bad := c.errs[c.n]; bad != nil {
-		e, err = footbridge.Event{}, bad
-	}
-	c.n++
-	return e, err
-}
-
-func (c *damagedCursor) Close() error { return errors.Join(c.Cursor.Close(), c.errs[-2]) }
-
 // What ends a replay, and the state and error it leaves.
 func TestReplayFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -275,7 +207,7 @@ func TestReplayFails(t *testing.T) {
 	})
 }
 
-// A replay to a rule that there is not fails at its first event.
+// A replay to a rule that there is not fails at its begin, or at the event at which it is gone.
 func TestReplayToAMissingRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus := footbridge.New(nil)
@@ -285,7 +217,16 @@ func TestReplayToAMissingRule(t *testing.T) {
 		assert.ErrorIs(t, r.Run(t.Context()), footbridge.ErrRuleNotFound)
 		p := r.Progress()
 		assert.Equal(t, []any{Failed, 0, 0}, []any{p.State, p.Sent, p.Failed})
-		assert.EqualError(t, p.Err, `archive: replay r: footbridge: publish to rule "gone": no such rule`)
+		assert.EqualError(t, p.Err, `archive: replay r: rule "gone": no such rule`)
+
+		r = newReplay(t, filled(t, &MemoryStore{}), bus, o) // without an event
+		assert.ErrorIs(t, r.Run(t.Context()), footbridge.ErrRuleNotFound)
+
+		require.NoError(t, bus.PutRule(footbridge.Rule{Name: "gone", Pattern: footbridge.MustCompile(`{"source":[{"exists":true}]}`)}))
+		o.Report = func(Report) { assert.NoError(t, bus.RemoveRule("gone")) }
+		r = newReplay(t, filled(t, &MemoryStore{}, "1s", "2s"), bus, o)
+		assert.EqualError(t, r.Run(t.Context()), `archive: replay r: footbridge: publish to rule "gone": no such rule`)
+		assert.Equal(t, 1, r.Progress().Sent)
 	})
 }
 
@@ -325,10 +266,12 @@ func TestNewReplayRefuses(t *testing.T) {
 		{shop, func(o *ReplayOptions) { o.Name = strings.Repeat("a", 65) }, "Parameter ReplayName"},
 		{shop, func(o *ReplayOptions) { o.Name = "a/b" }, `got "a/b"`},
 		{shop, func(o *ReplayOptions) { o.End = o.Start }, "Parameter EventEndTime is not valid. Reason: EventStartTime must be before EventEndTime."},
-		{shop, func(o *ReplayOptions) { *o = ReplayOptions{Name: "a"} }, "EventStartTime must be before EventEndTime."},
+		{shop, func(o *ReplayOptions) { o.End = time.Time{} }, "Parameter EventEndTime is not valid. Reason: want one, got the zero time"},
+		{shop, func(o *ReplayOptions) { o.Rules = []string{} }, "Parameter Destination.FilterArns is not valid. Reason: want names of rules, or nil for all rules, got an empty list"},
 		{other, func(o *ReplayOptions) {}, "Parameter Destination.Arn is not valid. Reason: Cross event bus replay is not permitted."},
 		{nil, func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got nil"},
-		{(*footbridge.Bus)(nil), func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got nil"},
+		{(*footbridge.Bus)(nil), func(o *ReplayOptions) {}, "Parameter Destination is not valid. Reason: want a publisher, got a nil *footbridge.Bus"},
+		{(*journal)(nil), func(o *ReplayOptions) {}, "got a nil *archive.journal"},
 		{shop, func(o *ReplayOptions) { o.Rules = []string{"a", ""} }, "Parameter Destination.FilterArns[1] is not valid"},
 		{shop, func(o *ReplayOptions) { o.Speed = -1 }, "Parameter Speed"},
 		{shop, func(o *ReplayOptions) { o.Speed = math.NaN() }, "got NaN"},

@@ -29,6 +29,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 // ContentType is the media type of what [Marshal] returns.
@@ -151,13 +152,12 @@ func (a *attributes) read(data []byte) error {
 	if !utf8.Valid(data) {
 		return &AttributeError{Reason: "want UTF-8"}
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
+	if err := jsonwalk.Valid(data, jsonwalk.MaxDepth); err != nil {
 		return &AttributeError{Reason: "want JSON", Err: err}
 	}
-	d := json.NewDecoder(bytes.NewReader(whole))
+	d := json.NewDecoder(bytes.NewReader(data))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return &AttributeError{Reason: fmt.Sprintf("want a JSON object, got %.40q", bytes.TrimSpace(whole)), Err: err}
+		return &AttributeError{Reason: fmt.Sprintf("want a JSON object, got %.40q", bytes.TrimSpace(data)), Err: err}
 	}
 	text := map[string]*string{
 		"specversion": &a.SpecVersion, "id": &a.ID, "source": &a.Source, "type": &a.Type, "subject": &a.Subject, "time": &a.Time,
@@ -228,12 +228,11 @@ func (a *attributes) check() error {
 	if !utf8.Valid(a.Data) {
 		return &AttributeError{Attribute: "data", Reason: "want UTF-8"}
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(a.Data, &whole); err != nil {
+	if err := jsonwalk.Valid(a.Data, jsonwalk.MaxDepth); err != nil {
 		return &AttributeError{Attribute: "data", Reason: "want a JSON object", Err: err}
 	}
-	if whole[0] != '{' {
-		return &AttributeError{Attribute: "data", Reason: fmt.Sprintf("want a JSON object, got %.40q", whole)}
+	if data := bytes.TrimSpace(a.Data); data[0] != '{' {
+		return &AttributeError{Attribute: "data", Reason: fmt.Sprintf("want a JSON object, got %.40q", data)}
 	}
 	return nil
 }

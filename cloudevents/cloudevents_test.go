@@ -3,7 +3,6 @@ package cloudevents
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -122,9 +121,7 @@ func TestBytesThatAreNoText(t *testing.T) {
 
 func TestErrorsTellWhere(t *testing.T) {
 	_, err := Unmarshal([]byte(`{"specversion":"1.0",}`))
-	var syntax *json.SyntaxError
-	require.True(t, errors.As(err, &syntax))
-	assert.EqualValues(t, 22, syntax.Offset)
+	assert.EqualError(t, err, "cloudevents: want JSON: invalid JSON: want a string, got '}' (offset 21)")
 }
 
 func FuzzUnmarshal(f *testing.F) {

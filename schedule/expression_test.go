@@ -59,6 +59,10 @@ func TestErrorText(t *testing.T) {
 	assert.EqualError(t, err, `schedule: Parameter ScheduleExpression is not valid. Reason: want an hour from 0 to 23, got "25" (offset 7 in "cron(0 25 * * ? *)")`)
 	_, err = Parse("cron(0 0 1 1 ? *")
 	assert.ErrorContains(t, err, `want a parenthesis, got the end (offset 16 in `)
+	for fields, n := range map[string]int{"": 0, "* * * * ?": 5, "0 * * * * ? *": 7} {
+		_, err = Parse("cron(" + fields + ")")
+		assert.ErrorContains(t, err, fmt.Sprintf("Reason: want six fields, got %d (offset 5 in ", n))
+	}
 	assert.Panics(t, func() { MustParse("cron()") })
 }
 

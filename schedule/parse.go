@@ -155,6 +155,11 @@ var (
 
 // cron reads what follows "cron(".
 func (p *parser) cron() (c cron) {
+	inside, _, closed := strings.Cut(p.text[p.i:], ")")
+	if n := len(strings.Fields(inside)); closed && n != 6 { // said first: what stands in a field's place is often its neighbour
+		p.err = &ParseError{Expression: p.text, Offset: p.i, Want: "six fields", Got: strconv.Itoa(n)}
+		return c
+	}
 	c.minutes = p.set(minuteField, 0)
 	p.want(" ", "a blank")
 	c.hours = p.set(hourField, 0)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/nils"
 )
 
 // A Publisher takes events. A *footbridge.Bus is one.
@@ -147,7 +148,7 @@ type firing struct {
 }
 
 func newRunner(to Publisher, rules []Rule, opts *Options) (*runner, error) {
-	if bus, isBus := to.(*footbridge.Bus); to == nil || isBus && bus == nil {
+	if nils.Is(to) {
 		return nil, ErrNoPublisher
 	}
 	r := &runner{to: to}

@@ -373,7 +373,7 @@ func TestRunRefuses(t *testing.T) {
 	var option *OptionError
 	require.ErrorAs(t, Run(t.Context(), new(journal), []Rule{good}, &Options{CatchUp: -1}), &option)
 	assert.EqualError(t, option, "schedule: Options.CatchUp: want 0 or more, got -1")
-	for _, to := range []Publisher{nil, (*footbridge.Bus)(nil)} {
+	for _, to := range []Publisher{nil, (*footbridge.Bus)(nil), (*journal)(nil)} {
 		assert.ErrorIs(t, Run(t.Context(), to, []Rule{good}, nil), ErrNoPublisher)
 	}
 }

@@ -59,14 +59,14 @@ func TestBadInput(t *testing.T) {
 		{[]string{events, "none.json"}, "none.json"},
 		{[]string{events, "x", "y"}, "usage"},
 		{[]string{"--help"}, "usage"},
-		{[]string{events, write(`[] x`)}, "want the end of the text, got 'x' (offset 3)"},
+		{[]string{events, write(`[] x`)}, "want the end of the text, got 'x' (line 1, column 4, offset 3)"},
 		{[]string{events, write(`{}`)}, "want a JSON array of rules"},
 		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]}},{"name":"r","pattern":{"a":[1]}}]`)}, "no other rule has"},
 		{[]string{write("{}\n{")}, ":2: "},
 		{[]string{write(`{"source":"s","detail":{}}`)}, ":1: footbridge: Parameter DetailType is not valid"},
-		{[]string{events, write(`[{"name":"r","patern":{}}]`)}, `got "patern" (at /0/patern, offset 13)`},
-		{[]string{events, write(`[{"name":"r","pattern":{"a":[{"prefix":1}]}}]`)}, `Reason: prefix match pattern must be a string (at /0/pattern/a/0/prefix, offset 39)`},
-		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]},"targets":["emial"]}]`)}, `got "emial" (at /0/targets/0, offset 44)`},
+		{[]string{events, write(`[{"name":"r","patern":{}}]`)}, `got "patern" (at /0/patern, line 1, column 14, offset 13)`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[{"prefix":1}]}}]`)}, `Reason: prefix match pattern must be a string (at /0/pattern/a/0/prefix, line 1, column 40, offset 39)`},
+		{[]string{events, write(`[{"name":"r","pattern":{"a":[1]},"targets":["emial"]}]`)}, `got "emial" (at /0/targets/0, line 1, column 45, offset 44)`},
 		{[]string{events, write(`[{"name":"a b","pattern":{"a":[1]}}]`)}, `Name: want 1 to 64 characters`},
 	} {
 		err := run(c.args, io.Discard)

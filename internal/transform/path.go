@@ -32,7 +32,7 @@ func (p *Path) String() string { return p.text }
 func CompilePath(text string) (*Path, error) {
 	p, offset, reason := parsePath(text)
 	if reason != "" {
-		return nil, &Error{Field: "InputPath", Offset: offset, Reason: fmt.Sprintf("is not a valid path: %s (offset %d in %q).", reason, offset, text)}
+		return nil, &Error{Field: "InputPath", Offset: offset, Reason: fmt.Sprintf("is not a valid path: %s.", reason)}
 	}
 	return p, nil
 }

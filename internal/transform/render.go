@@ -1,7 +1,9 @@
 package transform
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
@@ -38,10 +40,16 @@ func (t *Transformer) Append(dst, event []byte, vars Vars) ([]byte, error) {
 	}
 	if r.unsafe && !t.text {
 		if err := jsonwalk.Valid(out[len(dst):], jsonwalk.MaxDepth); err != nil {
-			return dst, &RenderError{Reason: "the rendered input is not JSON", Err: err}
+			return dst, &RenderError{Reason: "the rendered input is not JSON", Err: fmt.Errorf("%w, near %#q", err, around(out[len(dst):], err.Offset))}
 		}
 	}
 	return out, nil
+}
+
+// around returns some of text on both sides of offset.
+func around(text []byte, offset int) string {
+	const some = 20 // bytes, on each side
+	return strings.ToValidUTF8(string(text[max(0, offset-some):min(len(text), offset+some)]), "")
 }
 
 // A renderer does not hold what was found: that would take it off the stack.

@@ -52,7 +52,7 @@ func Compile(paths map[string]string, template string) (*Transformer, error) {
 		}
 		compiled[name] = p
 	}
-	c := compiler{template: template, paths: compiled, indexes: make(map[string]variable), t: &Transformer{root: &node{}}}
+	c := compiler{template: template, skeleton: []byte(template), paths: compiled, indexes: make(map[string]variable), t: &Transformer{root: &node{}}}
 	if err := c.compile(); err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ type compiler struct {
 	indexes  map[string]variable // of those that are used
 	t        *Transformer
 	text     []byte // of the piece that is being read
-	skeleton []byte // the template with null for variables, without those in strings
+	skeleton []byte // the template with "" and blanks for variables that are not in strings: offsets are the template's
 }
 
 func (c *compiler) compile() error {
@@ -80,7 +80,6 @@ func (c *compiler) compile() error {
 			i, err = c.variable(i, false)
 		case !c.t.text && strings.IndexByte(" \t\r\n", ch) >= 0: // JSON is delivered compact
 			i++
-			c.skeleton = append(c.skeleton, ' ')
 		case c.t.text && strings.IndexByte(" \t\r\n", ch) < 0:
 			return c.notJSON(i, fmt.Sprintf("want quoted lines only, got %.40q", c.template[i:]))
 		default:
@@ -95,10 +94,20 @@ func (c *compiler) compile() error {
 	if c.t.text {
 		return nil
 	}
-	if err := jsonwalk.Valid(c.skeleton, jsonwalk.MaxDepth); err != nil {
-		return c.notJSON(0, err.Error())
+	return c.checkJSON()
+}
+
+// checkJSON returns an error if the template is no JSON even with values for its variables.
+func (c *compiler) checkJSON() error {
+	err := jsonwalk.Valid(c.skeleton, jsonwalk.MaxDepth)
+	if err == nil {
+		return nil
 	}
-	return nil
+	why, rest := err.Msg, c.template[err.Offset:]
+	if want, ok := strings.CutSuffix(why, `got '"'`); ok && rest[0] == '<' { // what stands for a variable
+		why = want + "got " + rest[:strings.IndexByte(rest, '>')+1]
+	}
+	return c.notJSON(err.Offset, why)
 }
 
 func (c *compiler) notJSON(offset int, why string) *Error {
@@ -106,10 +115,7 @@ func (c *compiler) notJSON(offset int, why string) *Error {
 }
 
 // add adds a character to the text.
-func (c *compiler) add(ch byte) {
-	c.text = append(c.text, ch)
-	c.skeleton = append(c.skeleton, ch)
-}
+func (c *compiler) add(ch byte) { c.text = append(c.text, ch) }
 
 // flush makes a piece of the text.
 func (c *compiler) flush() {
@@ -170,7 +176,7 @@ func (c *compiler) variable(i int, quoted bool) (end int, err error) {
 	c.flush()
 	c.t.pieces = append(c.t.pieces, piece{variable: v, quoted: quoted})
 	if !quoted {
-		c.skeleton = append(c.skeleton, "null"...)
+		copy(c.skeleton[i:], `""`+strings.Repeat(" ", end-1-i))
 		return end + 1, c.checkNoKey(end + 1)
 	}
 	return end + 1, nil

@@ -34,22 +34,22 @@ type Vars struct {
 // they are the service's: see [Error.For].
 type Error struct {
 	Field  string // "InputPath", "InputPathsMap" or "InputTemplate"
-	Name   string // of the variable whose path it is; "" otherwise
-	Offset int    // in the path or the template, in bytes
+	Name   string // in InputPathsMap, of the variable whose path it is; "" otherwise
+	Offset int    // in the path or the template, in bytes; of a name that is bad 0
 	Reason string // follows the field: "contains invalid placeholder x."
 }
 
-func (e *Error) Error() string { return e.text("") }
+func (e *Error) Error() string { return e.Field + " " + e.Reason + " (" + e.Place() + ")" }
 
 // For returns the text of the error with the target it is about, as the service gives it.
-func (e *Error) For(target string) string { return e.text(" for target " + target) }
+func (e *Error) For(target string) string { return e.Field + " for target " + target + " " + e.Reason }
 
-func (e *Error) text(target string) string {
-	s := e.Field + target + " " + e.Reason
+// Place returns where it is, which the service does not say.
+func (e *Error) Place() string {
 	if e.Name != "" {
-		s += fmt.Sprintf(" (path of %q, offset %d)", e.Name, e.Offset)
+		return fmt.Sprintf("path of %q, offset %d", e.Name, e.Offset)
 	}
-	return s
+	return fmt.Sprintf("offset %d", e.Offset)
 }
 
 // A RenderError says why an event cannot be rendered.

@@ -66,6 +66,7 @@ func TestTemplates(t *testing.T) {
 			if assert.ErrorAs(t, err, &refused, "transform.txt:%d", s.line) {
 				assert.Equal(t, s.want, fmt.Sprintf("%d %s", refused.Offset, refused.Reason), "transform.txt:%d", s.line)
 				assert.Equal(t, "InputTemplate for target ID "+refused.Reason, refused.For("ID"))
+				assert.EqualError(t, err, fmt.Sprintf("InputTemplate %s (offset %d)", refused.Reason, refused.Offset))
 			}
 			continue
 		}
@@ -108,15 +109,17 @@ func TestBadPaths(t *testing.T) {
 		if assert.ErrorAs(t, err, &refused, "%q", path) {
 			offset, reason, _ := strings.Cut(want, " ")
 			assert.Equal(t, offset, fmt.Sprint(refused.Offset), "%q", path)
-			assert.Equal(t, fmt.Sprintf("InputPath for target ID is not a valid path: %s (offset %s in %q).", reason, offset, path), refused.For("ID"))
+			assert.Equal(t, "InputPath for target ID is not a valid path: "+reason+".", refused.For("ID"))
+			assert.Equal(t, "offset "+offset, refused.Place())
 		}
 		_, err = Compile(map[string]string{"x": path}, `"<x>"`)
 		if assert.ErrorAs(t, err, &refused, "%q", path) {
-			assert.Equal(t, []string{"InputPathsMap", "x"}, []string{refused.Field, refused.Name})
+			offset, _, _ := strings.Cut(want, " ")
+			assert.Equal(t, []string{"InputPathsMap", "x", `path of "x", offset ` + offset}, []string{refused.Field, refused.Name, refused.Place()})
 		}
 	}
 	_, err := Compile(map[string]string{"a.b": "$"}, `"x"`)
-	assert.EqualError(t, err, `InputPathsMap has a bad name: want A-Z a-z 0-9 _ -, got "a.b".`)
+	assert.EqualError(t, err, `InputPathsMap has a bad name: want A-Z a-z 0-9 _ -, got "a.b". (offset 0)`)
 }
 
 func TestInputPath(t *testing.T) {
