@@ -151,7 +151,11 @@ func (s *press) clear() {
 // those at the moment of acceptance.
 func (b *Bus) makeRoom(ctx context.Context, a *accepted, p *publication, s *press, err error) error {
 	var full *dispatch.FullError
-	if errors.As(err, &full) && full.Queue.Overflow() != dispatch.Reject && !p.noWait {
+	var t *target
+	if errors.As(err, &full) {
+		t = full.Work.(*delivery).target // of the first that had no room; there may be others meanwhile
+	}
+	if t != nil && full.Queue.Overflow() != dispatch.Reject && !p.noWait {
 		if inHandler(ctx) || dispatch.InWorker() {
 			err = b.dispatcher.Reserve(s.batch, true)
 		} else {
@@ -168,10 +172,10 @@ func (b *Bus) makeRoom(ctx context.Context, a *accepted, p *publication, s *pres
 	case errors.Is(err, dispatch.ErrClosed):
 		return fmt.Errorf("footbridge: publish: %w", ErrClosed)
 	case errors.As(err, &full):
-		t := full.Work.(*delivery).target
+		t = full.Work.(*delivery).target
 		return &QueueFullError{Rule: t.rule, Target: t.ID}
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return fmt.Errorf("footbridge: publish: waiting for room: %w", err)
+		return fmt.Errorf("footbridge: publish: waiting for room in the queue of target %s of rule %s: %w", t.ID, t.rule, err)
 	}
 	return err
 }

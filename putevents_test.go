@@ -253,7 +253,7 @@ func TestPutEventsWaitsForRoom(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 2, r.FailedEntryCount)
 		assert.NotEmpty(t, r.Entries[0].EventID)
-		assert.Equal(t, PutEventsResultEntry{ErrorCode: CodeInternalFailure, ErrorMessage: "footbridge: publish: waiting for room: context deadline exceeded"}, r.Entries[1])
+		assert.Equal(t, PutEventsResultEntry{ErrorCode: CodeInternalFailure, ErrorMessage: "footbridge: publish: waiting for room in the queue of target t of rule r: context deadline exceeded"}, r.Entries[1])
 		assert.Equal(t, CodeInternalFailure, r.Entries[2].ErrorCode)
 		close(h.gate)
 		require.NoError(t, b.Close(t.Context()))
