@@ -152,7 +152,7 @@ var refusedFiles = []struct{ text, at, want string }{
 	{targetWith(`"inputTransformer":{"inputTemplate":"{\"\u00e9\ud83d\ude00é\/\": 1<x>}","inputPathsMap":{"x":"$"}}`), `<x>}`, `want a comma or '}', got <x>. (at /0/targets/1/inputTransformer/inputTemplate, `},
 	{targetWith(`"inputTransformer":{"inputTemplate":"{\"a\":"}`), `"}}]}]`, `want a value, got the end of the text. (at /0/targets/1/inputTransformer/inputTemplate, `},
 	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"x":"$","y":"$.a.["}}`), `["`, `Input: InputPathsMap for target email is not valid: want a key of A-Z a-z 0-9 _ -, got "[". (at /0/targets/1/inputTransformer/inputPathsMap/y, `},
-	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"é":"$"}}`), `{"é"`, `Input: InputPathsMap for target email has a bad name: want A-Z a-z 0-9 _ -, got "é". (offset 0) (at /0/targets/1/inputTransformer/inputPathsMap, `},
+	{targetWith(`"inputTransformer":{"inputTemplate":"<x>","inputPathsMap":{"é":"$"}}`), `{"é"`, `Input: InputPathsMap for target email has a bad name: want A-Z a-z 0-9 _ -, got "é". (at /0/targets/1/inputTransformer/inputPathsMap, `},
 	{ruleWith(`"targets":["badinput"]`), `"badinput"`, `Input: InputPath for target badinput is not a valid path: want "." or "[", got "x". (offset 1) (at /0/targets/0, `},
 	{targetWith(`"retry":{"base":"2m","maxDelay":"1m"}`), `{"base"`, `Retry: want a Base of at most MaxDelay, 1m0s, got 2m0s (at /0/targets/1/retry, `},
 	{targetWith(`"id":"email"`), `"id":"email"}`, `want each key once, got "id" again (at /0/targets/1/id, `},

@@ -127,6 +127,9 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			var refused *Error
 			require.ErrorAs(t, err, &refused)
+			if refused.Field == "InputTemplate" {
+				require.True(t, 0 <= refused.Offset && refused.Offset <= len(template), "%q: %v", template, err)
+			}
 			return
 		}
 		dst := []byte("before")

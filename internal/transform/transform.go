@@ -35,19 +35,28 @@ type Vars struct {
 type Error struct {
 	Field  string // "InputPath", "InputPathsMap" or "InputTemplate"
 	Name   string // in InputPathsMap, of the variable whose path it is; "" otherwise
-	Offset int    // in the path or the template, in bytes; of a name that is bad 0
+	Offset int    // in the path or the template, in bytes; 0 for a name that is bad
 	Reason string // follows the field: "contains invalid placeholder x."
 }
 
-func (e *Error) Error() string { return e.Field + " " + e.Reason + " (" + e.Place() + ")" }
+func (e *Error) Error() string {
+	s := e.Field + " " + e.Reason
+	if place := e.Place(); place != "" {
+		s += " (" + place + ")"
+	}
+	return s
+}
 
 // For returns the text of the error with the target it is about, as the service gives it.
 func (e *Error) For(target string) string { return e.Field + " for target " + target + " " + e.Reason }
 
-// Place returns where it is, which the service does not say.
+// Place returns where it is, which the service does not say; "" for a name that is bad.
 func (e *Error) Place() string {
-	if e.Name != "" {
+	switch {
+	case e.Name != "":
 		return fmt.Sprintf("path of %q, offset %d", e.Name, e.Offset)
+	case e.Field == "InputPathsMap":
+		return ""
 	}
 	return fmt.Sprintf("offset %d", e.Offset)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+
+	"github.com/footbridge-go/footbridge/internal/jsonwalk"
 )
 
 var vars = Vars{RuleARN: "arn:aws:events:r:1:rule/my-rule", RuleName: "my-rule", IngestionTime: time.Date(2026, 11, 24, 22, 5, 1, 5, time.UTC)}
@@ -90,6 +92,32 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// Wherever a template is cut or a character put into it, and however long its variables are,
+// a fault is where it would be with a value in the place of each.
+func TestOffsetsAreThoseOfTheTemplate(t *testing.T) {
+	const template = `{"a": <v>, "b": [<v>, "x <s>", 1], "c": {"d": <v>}}`
+	for i := range template {
+		for _, broken := range []string{template[:i], template[:i] + "!" + template[i:]} {
+			if strings.Count(broken, "<") != strings.Count(broken, "<v>")+strings.Count(broken, "<s>") {
+				continue // a variable is broken
+			}
+			long := strings.ReplaceAll(broken, "<v>", "<variable>")
+			_, err := Compile(map[string]string{"variable": "$", "s": "$"}, long)
+			values := strings.ReplaceAll(broken, "<v>", `"variable"`) // as long as the variable
+			want := jsonwalk.Valid([]byte(values), jsonwalk.MaxDepth)
+			if want == nil {
+				assert.NoError(t, err, long)
+				continue
+			}
+			var refused *Error
+			require.ErrorAs(t, err, &refused, long)
+			if !strings.Contains(refused.Reason, "has no end") { // that says where the string begins
+				assert.Equal(t, want.Offset, refused.Offset, "%s: %v", long, err)
+			}
+		}
+	}
+}
+
 func TestBadPaths(t *testing.T) {
 	for path, want := range map[string]string{
 		"":                 `0 want "$", got the end`,
@@ -119,7 +147,7 @@ func TestBadPaths(t *testing.T) {
 		}
 	}
 	_, err := Compile(map[string]string{"a.b": "$"}, `"x"`)
-	assert.EqualError(t, err, `InputPathsMap has a bad name: want A-Z a-z 0-9 _ -, got "a.b". (offset 0)`)
+	assert.EqualError(t, err, `InputPathsMap has a bad name: want A-Z a-z 0-9 _ -, got "a.b".`)
 }
 
 func TestInputPath(t *testing.T) {
