@@ -41,7 +41,7 @@ const (
 // number of the retry: it spreads deliveries, and yet the same attempt always has
 // the same delay. New and PutRule refuse one with a negative duration.
 type Backoff struct {
-	Base       time.Duration // zero: 1 second
+	Base       time.Duration // zero: 1 second. Of more than 16 minutes it wants a MaxDelay, too
 	MaxDelay   time.Duration // zero: 16 minutes
 	MaxRetries int           // zero: 185; negative: none
 	MaxAge     time.Duration // no retry begins at a greater age; zero: 24 hours
