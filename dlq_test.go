@@ -119,3 +119,22 @@ func TestRedriveKeepsWhatIsRefused(t *testing.T) {
 	assert.EqualValues(t, 1, h.handled.Load())
 	checkBooks(t, b)
 }
+
+// The TARGET_ARN of a target that is a bus is the bus's, as in the service, which has none for
+// functions: theirs is footbridge's own.
+func TestTargetARNs(t *testing.T) {
+	dlq := &MemoryDLQ{}
+	b, other := New(&Options{DLQ: dlq, Retry: NoRetry}), New(&Options{Name: "other"})
+	put(t, b, "r", Forward("forward", other), Target{ID: "fails", Handler: failing(1, errDown)})
+	require.NoError(t, other.Close(t.Context()))
+	publish(t, b, 1)
+	require.NoError(t, b.Close(t.Context()))
+	arns := map[string]string{}
+	for _, d := range dlq.Letters() {
+		arns[d.Target] = d.TargetARN
+	}
+	assert.Equal(t, map[string]string{
+		"forward": "arn:aws:events:us-east-1:000000000000:event-bus/other",
+		"fails":   "arn:aws:events:us-east-1:000000000000:target/r/fails",
+	}, arns)
+}

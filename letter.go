@@ -26,10 +26,19 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 	input, _ := d.input() // if it cannot be made, that is err
 	return &DeadLetter{
 		Event: a.event, Input: input, Bus: a.bus.options.Name, Rule: t.rule, Target: t.ID,
-		RuleARN: a.bus.arn("rule", t.rule), TargetARN: a.bus.arn("target", t.rule+"/"+t.ID),
+		RuleARN: a.bus.arn("rule", t.rule), TargetARN: t.arn(a.bus),
 		ErrorCode: code, ErrorMessage: err.Error(), ExhaustedRetryCondition: exhausted,
 		RetryAttempts: max(0, int(d.attempts.Load())-1), Forwarded: d.forwarded, Accepted: a.time, Time: time.Now(), Err: err,
 	}
+}
+
+// arn returns the target's ARN: that of the bus it forwards to or, where the service has none,
+// one of our own.
+func (t *target) arn(b *Bus) string {
+	if f, ok := t.Handler.(forward); ok {
+		return f.to.ARN()
+	}
+	return b.arn("target", t.rule+"/"+t.ID)
 }
 
 // ErrNoDLQ is why a delivery is lost that has no DLQ.
