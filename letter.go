@@ -32,11 +32,10 @@ func (d *delivery) newLetter(code, exhausted string, err error) *DeadLetter {
 	}
 }
 
-// arn returns the target's ARN: that of the bus it forwards to or, where the service has none,
-// one of our own.
+// arn returns the target's ARN: its handler's or, where that has none, one of our own.
 func (t *target) arn(b *Bus) string {
-	if f, ok := t.Handler.(forward); ok {
-		return f.to.ARN()
+	if h, ok := t.Handler.(interface{ ARN() string }); ok {
+		return h.ARN()
 	}
 	return b.arn("target", t.rule+"/"+t.ID)
 }

@@ -157,7 +157,7 @@ func (t *Target) checkInput() *RuleError {
 // Handle may be called by any number of goroutines, up to the target's Concurrency.
 // It must not change the event. Its context has the values of the publisher's, but
 // not its cancellation: it ends with the target's Timeout or when the bus is closed
-// by force. With a Timeout it ends when Handle returns, too; without one it may outlive that.
+// by force. A handler with a method ARN() string gives dead letters their TARGET_ARN. With a Timeout it ends when Handle returns, too; without one it may outlive that.
 type Handler interface {
 	Handle(ctx context.Context, d Delivery) error
 }
@@ -301,6 +301,8 @@ func Forward(id string, to *Bus) Target {
 }
 
 type forward struct{ to *Bus }
+
+func (f forward) ARN() string { return f.to.ARN() }
 
 func (f forward) Handle(ctx context.Context, d Delivery) error {
 	if d.forwarded {

@@ -65,6 +65,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := requestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Content-Type", json11)
+	// A w that knows no deadlines, as in tests, needs none. Where the body is not read to its
+	// end, it is net/http that reads the rest, before the answer is sent.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	answer, err := s.answer(w, r)
 	var body []byte
 	if err == nil {
@@ -125,12 +128,16 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) (any, error) {
 // bodyTime is how long a client may take to send a body.
 const bodyTime = 30 * time.Second
 
-// readBody returns r's body. Only that has a deadline: an operation may wait for long.
+// readBody returns r's body. Only that has a deadline: an operation may wait for long. A
+// connection on which it did not come in time is of no more use.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(bodyTime)) // a w that has none, as in tests, needs none
-	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		w.Header().Set("Connection", "close")
+	} else {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
+	return body, err
 }
 
 // find returns the operation that a header X-Amz-Target names, and its service.

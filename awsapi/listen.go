@@ -39,9 +39,10 @@ func ListenAndServe(ctx context.Context, addr string, hub *footbridge.Hub, opts 
 	return s.Serve(ctx, l)
 }
 
-// Serve serves connections of l until ctx ends, closes l, waits up to five seconds for
-// requests that run, and ends what is left of them. It returns nil, or why it cannot
-// accept connections.
+// Serve serves connections of l until ctx ends. Then it stops the server, as [Server.Close]
+// does, so that requests that wait for messages are answered; closes l, waits up to five
+// seconds for requests that run, and ends what is left of them. It returns nil, or why it
+// cannot accept connections.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan struct{})
@@ -49,6 +50,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		defer close(ended)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
+		s.stop()
 		if server.Shutdown(grace) != nil {
 			_ = server.Close() // its error is the listener's, which is closed
 		}

@@ -115,6 +115,9 @@ func (q targetDLQ) Send(ctx context.Context, d footbridge.DeadLetter) error {
 
 // goTargetARN returns the ARN of a target of the program's, which the service has none for:
 // the one that dead letters have, too.
-func goTargetARN(b *footbridge.Bus, rule, id string) string {
-	return strings.Replace(b.RuleARN(rule), ":rule/", ":target/", 1) + "/" + id
+func goTargetARN(b *footbridge.Bus, rule string, t footbridge.Target) string {
+	if h, ok := t.Handler.(interface{ ARN() string }); ok {
+		return h.ARN()
+	}
+	return strings.Replace(b.RuleARN(rule), ":rule/", ":target/", 1) + "/" + t.ID
 }

@@ -105,9 +105,14 @@ func (s *Server) startLocked(f func(ctx context.Context)) (stop context.CancelFu
 // context has ended. It returns when these have ended. A request that would start such a
 // thing is refused from now on. The hub stays as it is: close it after the server.
 func (s *Server) Close() {
+	s.stop()
+	s.running.Wait()
+}
+
+// stop is Close, and does not wait.
+func (s *Server) stop() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
 	s.end()
-	s.running.Wait()
 }

@@ -33,6 +33,9 @@ func (w *world) request(operation, body string) *http.Request {
 	return r
 }
 
+// envelopeDigest is the digest of a body that has an ID, which is another each time.
+var envelopeDigest = regexp.MustCompile(`"MD5OfBody":"[0-9a-f]{32}"(,"Body":"\{\\"version)`)
+
 var receiptHandle = regexp.MustCompile(`"ReceiptHandle":"([^"]*)"`)
 
 // A sqsSession is a file of requests for queues on its way.
@@ -104,6 +107,7 @@ func (s *sqsSession) answer(operation, body string) string {
 	for i, r := range s.receipts {
 		answer = strings.ReplaceAll(answer, r, fmt.Sprintf("H%d", i+1))
 	}
+	answer = envelopeDigest.ReplaceAllString(answer, `"MD5OfBody":"MD5"$1`)
 	answer = uuid.ReplaceAllString(answer, "ID")
 	if recorder.Code == http.StatusOK {
 		return "ok " + answer
@@ -145,13 +149,13 @@ func TestSQSWaiting(t *testing.T) {
 		left, first := wait(ctx), wait(t.Context())
 		leave()
 		synctest.Wait()
-		assert.Equal(t, `200 {"Messages":[]}`, <-left)
+		assert.Equal(t, `200 {}`, <-left)
 		time.Sleep(3 * time.Second)
 		_, err = q.Send(queue.Outgoing{Body: "a"})
 		require.NoError(t, err)
 		assert.Contains(t, <-first, `"Body":"a"`)
 		assert.Equal(t, 3*time.Second, time.Since(began))
-		assert.Equal(t, `200 {"Messages":[]}`, <-wait(t.Context()))
+		assert.Equal(t, `200 {}`, <-wait(t.Context()))
 		assert.Equal(t, 23*time.Second, time.Since(began))
 
 		last := wait(t.Context())
@@ -185,7 +189,7 @@ func TestSQSOfTheProgram(t *testing.T) {
 	require.NoError(t, service.Delete("q"))
 	q, err := service.Create("q", queue.Settings{})
 	require.NoError(t, err)
-	assert.Equal(t, `{"Tags":{}}`, ask("ListQueueTags", `{"QueueUrl":"/000000000000/q"}`))
+	assert.Equal(t, `{}`, ask("ListQueueTags", `{"QueueUrl":"/000000000000/q"}`))
 	assert.Equal(t, `{"QueueUrl":"http://127.0.0.1:4010/000000000000/p"}`, ask("CreateQueue", `{"QueueName":"p"}`))
 	assert.Len(t, w.queues.(*sqs).states, 2, "of q, which is another, and of p")
 	ask("PutEvents", `{"Entries":[{"Source":"shop","DetailType":"d","Detail":"{}"}]}`)

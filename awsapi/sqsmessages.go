@@ -206,7 +206,9 @@ func (s *sqs) receiveMessage(ctx context.Context, in *receiveMessageInput) (any,
 	for i, m := range messages {
 		received[i] = s.received(m, systemNames, in.MessageAttributeNames)
 	}
-	return map[string]any{"Messages": received}, nil
+	return struct {
+		Messages []receivedMessage `json:",omitempty"` // left out, as by the service, if there are none
+	}{received}, nil
 }
 
 func (in *receiveMessageInput) options() (o queue.ReceiveOptions, err error) {

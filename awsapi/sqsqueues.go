@@ -142,8 +142,8 @@ func (s *sqs) listQueues(ctx context.Context, in *listQueuesInput) (any, error) 
 		return nil, sqsRefuse(queue.CodeInvalidParameterValue, "Invalid or expired next token.")
 	}
 	out := struct {
-		QueueUrls []string
-		NextToken string `json:",omitempty"`
+		QueueUrls []string `json:",omitempty"` // as the service
+		NextToken string   `json:",omitempty"`
 	}{make([]string, len(queues)), next}
 	for i, q := range queues {
 		out.QueueUrls[i] = s.url(ctx, q)
@@ -164,7 +164,9 @@ func (s *sqs) getQueueAttributes(_ context.Context, in *getQueueAttributesInput)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	attributes, err := pickAttributes(attributesOf(q, s.stateLocked(q).kept), in.AttributeNames, isQueueAttribute)
-	return map[string]any{"Attributes": attributes}, err
+	return struct {
+		Attributes map[string]string `json:",omitempty"`
+	}{attributes}, err
 }
 
 type setQueueAttributesInput struct {
@@ -244,7 +246,9 @@ func (s *sqs) untagQueue(_ context.Context, in *untagQueueInput) (any, error) {
 func (s *sqs) listQueueTags(_ context.Context, in *queueInput) (any, error) {
 	var all map[string]string
 	err := s.tags(in.QueueUrl, func(tags map[string]string) { all = maps.Clone(tags) })
-	return map[string]any{"Tags": all}, err
+	return struct {
+		Tags map[string]string `json:",omitempty"`
+	}{all}, err
 }
 
 // tags calls do with the tags of a queue.

@@ -76,7 +76,7 @@ func (t *target) input() (in footbridge.Input) {
 
 // goTarget returns how a target is listed that the program has put on rule r.
 func (r *rule) goTarget(t footbridge.Target) target {
-	o := target{Id: t.ID, Arn: goTargetARN(r.bus.Bus, r.Name, t.ID), Input: string(t.Input.Constant), InputPath: t.Input.Path}
+	o := target{Id: t.ID, Arn: goTargetARN(r.bus.Bus, r.Name, t), Input: string(t.Input.Constant), InputPath: t.Input.Path}
 	if tr := t.Input.Transformer; tr.InputTemplate != "" {
 		o.InputTransformer = &inputTransformer{tr.InputPathsMap, tr.InputTemplate}
 	}

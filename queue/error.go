@@ -12,8 +12,15 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("queue: %s: %s: %s", e.Queue, e.Code, e.Message) }
 
-// ErrorCode returns the code, which becomes that of a dead letter.
-func (e *Error) ErrorCode() string { return e.Code }
+// ErrorCode returns the code that a dead letter has of a target that is a queue: EventBridge's
+// own, NO_RESOURCE where there is no such queue, and else INVALID_PARAMETER (EventBridge User
+// Guide, "Using dead-letter queues").
+func (e *Error) ErrorCode() string {
+	if e.Code == CodeQueueDoesNotExist {
+		return "NO_RESOURCE"
+	}
+	return "INVALID_PARAMETER"
+}
 
 // Codes of an [Error].
 const (

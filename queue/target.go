@@ -20,22 +20,34 @@ func (q *Queue) Target(id string) footbridge.Target {
 // arrives in five minutes; the envelope differs with each event's ID.
 //
 // What the queue refuses, or gets when it is deleted, is a dead letter at once, with the code
-// of the [Error].
+// that [Error.ErrorCode] returns.
 func (q *Queue) Handler(group string) footbridge.Handler {
-	return footbridge.HandlerFunc(func(_ context.Context, d footbridge.Delivery) error {
-		payload, err := d.Payload()
-		if err == nil {
-			_, err = q.Send(Outgoing{Body: string(payload), Group: group})
-		}
-		if err != nil {
-			return footbridge.Permanent(err)
-		}
-		return nil
-	})
+	return sender{q, group}
+}
+
+// A sender is the handler of a target that is a queue.
+type sender struct {
+	q     *Queue
+	group string
+}
+
+// ARN returns the queue's, which is the target's.
+func (s sender) ARN() string { return s.q.ARN() }
+
+// Handle implements [footbridge.Handler].
+func (s sender) Handle(_ context.Context, d footbridge.Delivery) error {
+	payload, err := d.Payload()
+	if err == nil {
+		_, err = s.q.Send(Outgoing{Body: string(payload), Group: s.group})
+	}
+	if err != nil {
+		return footbridge.Permanent(err)
+	}
+	return nil
 }
 
 // DLQ returns a [footbridge.DLQ] that keeps dead letters in the queue, as the cloud does: the
-// body is the event, or what the target's Input made of it, and the letter's attributes are
+// body is the event, whatever the target's Input makes of it, and the letter's attributes are
 // String attributes of the message, EXHAUSTED_RETRY_CONDITION only if it is set. Characters
 // that a message may not have are written as \uXXXX in the body, which in JSON is the same.
 // ERROR_MESSAGE is cut after 1,024 characters.
@@ -51,12 +63,9 @@ const maxErrorMessage = 1024
 
 // Send implements [footbridge.DLQ].
 func (d dlq) Send(_ context.Context, letter footbridge.DeadLetter) error {
-	body := letter.Input
-	if body == nil {
-		var err error
-		if body, err = letter.Event.MarshalJSON(); err != nil {
-			return footbridge.Permanent(err)
-		}
+	body, err := letter.Event.MarshalJSON()
+	if err != nil {
+		return footbridge.Permanent(err)
 	}
 	out := Outgoing{Body: escape(string(body)), Attributes: map[string]Attribute{}}
 	for name, value := range map[string]string{

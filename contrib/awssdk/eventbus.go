@@ -91,6 +91,9 @@ func (b *eventBus) send(ctx context.Context, entries []types.PutEventsRequestEnt
 	if err != nil {
 		return nil, fmt.Errorf("awssdk: %s: %w", b.what(), err)
 	}
+	if out == nil {
+		out = &eventbridge.PutEventsOutput{}
+	}
 	if len(out.Entries) != len(entries) {
 		return nil, fmt.Errorf("awssdk: %s: want an answer of %d entries, got %d", b.what(), len(entries), len(out.Entries))
 	}

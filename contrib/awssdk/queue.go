@@ -111,6 +111,9 @@ func (q *sqsQueue) send(ctx context.Context, entries []types.SendMessageBatchReq
 	if err != nil {
 		return nil, fmt.Errorf("awssdk: queue %s: %w", q.url, err)
 	}
+	if out == nil {
+		out = &sqs.SendMessageBatchOutput{}
+	}
 	for _, e := range out.Successful {
 		delete(unanswered, aws.ToString(e.Id))
 	}

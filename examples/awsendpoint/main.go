@@ -2,11 +2,12 @@
 // queue, and a function that prints what it receives. The AWS CLI, any SDK, and Terraform are
 // its clients. It runs until it is interrupted.
 //
-//	go run ./examples/awsendpoint [-addr 127.0.0.1:4010]
+//	go run ./examples/awsendpoint [-addr 127.0.0.1:4010] [-strict]
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/footbridge-go/footbridge"
@@ -23,9 +25,9 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "awsendpoint:", err)
 		os.Exit(1)
 	}
@@ -52,6 +54,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("awsendpoint", flag.ContinueOnError)
 	flags.SetOutput(log)
 	addr := flags.String("addr", "127.0.0.1:4010", "`host:port` of loopback to listen at; port 0 picks a free one")
+	strict := flags.Bool("strict", false, "enforce the service's limits, so that what passes here passes there")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -63,7 +66,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	hub := footbridge.NewHub(&footbridge.Options{Logger: logger})
+	hub := footbridge.NewHub(&footbridge.Options{Logger: logger, Strict: *strict})
 	queues := &queue.Service{}
 	if err := furnish(hub.Default(), queues); err != nil {
 		return err
