@@ -47,13 +47,37 @@ func matches(pattern *regexp.Regexp, s string) bool {
 }
 
 // checks collects the constraints that a request fails, as the service words them.
-type checks struct{ failures []string }
+type checks struct {
+	failures []string // the first maxFailures
+	count    int      // of all
+}
+
+// maxFailures is how many failures are told.
+const maxFailures = 20
+
+// maxMembers bounds lists and maps whose shapes do not.
+const maxMembers = 1000
+
+// tooMany reports whether a list or map of n members is beyond its shape, which then is
+// noted, or beyond maxMembers. Its members are not looked at.
+func (c *checks) tooMany(n int, at, shape string) bool {
+	if shapes[shape].max > 0 {
+		return n > shapes[shape].max
+	}
+	if n > maxMembers {
+		c.failed("'"+shownList(n)+"'", at, fmt.Sprintf("have length less than or equal to %d", maxMembers))
+	}
+	return n > maxMembers
+}
 
 // maxShown bounds how much of a value is repeated in an error, in bytes.
 const maxShown = 1024
 
 // failed notes that a value does not what "Member must" do.
 func (c *checks) failed(value, at, must string) {
+	if c.count++; c.count > maxFailures {
+		return
+	}
 	c.failures = append(c.failures, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must %s", value, at, must))
 }
 
@@ -104,12 +128,12 @@ func shownList(n int) string {
 
 // fault returns what was noted, nil if nothing was.
 func (c *checks) fault() error {
-	if len(c.failures) == 0 {
+	if c.count == 0 {
 		return nil
 	}
-	plural := map[bool]string{true: "s"}[len(c.failures) > 1]
+	plural := map[bool]string{true: "s"}[c.count > 1]
 	return &fault{code: footbridge.CodeValidation,
-		message: fmt.Sprintf("%d validation error%s detected: %s", len(c.failures), plural, strings.Join(c.failures, "; "))}
+		message: fmt.Sprintf("%d validation error%s detected: %s", c.count, plural, strings.Join(c.failures, "; "))}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -193,6 +193,9 @@ func (c *checks) list(v reflect.Value, raw any, at, shape string) error {
 	if !ok {
 		return wrongType(at, "a list", raw)
 	}
+	if c.tooMany(len(list), at, shape) {
+		return nil
+	}
 	v.Set(reflect.MakeSlice(v.Type(), len(list), len(list)))
 	for i, raw := range list {
 		place := under(under(at, strconv.Itoa(i+1)), "member")
@@ -212,6 +215,9 @@ func (c *checks) pairs(v reflect.Value, raw any, at, shape string) error {
 	object, ok := raw.(map[string]any)
 	if !ok {
 		return wrongType(at, "an object", raw)
+	}
+	if c.tooMany(len(object), at, shape) {
+		return nil
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(object)))
 	for _, key := range sortedKeys(object) {

@@ -116,3 +116,20 @@ func FuzzDecode(f *testing.F) {
 		assert.Equal(t, in, again)
 	})
 }
+
+// A list that is longer than may be is not read, and of many failures the first are told:
+// what a request costs, and its answer, is bounded by its size.
+func TestDecodeIsBounded(t *testing.T) {
+	many := func(n int, member string) string { return "[" + strings.Repeat(member+",", n-1) + member + "]" }
+	var in everyKind
+	err := decode([]byte(`{"Structs":`+many(maxMembers+1, "{}")+`}`), &in)
+	assert.ErrorContains(t, err, "1 validation error detected: Value '...' at 'structs' failed to satisfy constraint: Member must have length less than or equal to 1000")
+	assert.Empty(t, in.Structs)
+	err = decode([]byte(`{"Structs":`+many(maxMembers, "{}")+`}`), &in)
+	require.ErrorContains(t, err, "2000 validation errors detected: ")
+	assert.Equal(t, maxFailures, strings.Count(err.Error(), "failed to satisfy"))
+	var put putTargetsInput
+	err = decode([]byte(`{"Rule":"r","Targets":`+many(100_000, "{}")+`}`), &put)
+	assert.Less(t, len(err.Error()), 1000)
+	assert.Empty(t, put.Targets)
+}

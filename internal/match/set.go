@@ -69,7 +69,7 @@ func (s *Set[K]) change(old *K, key K, p *Pattern) {
 		s.live++
 	}
 	st.index.publish(len(st.keys.load()), dead)
-	if s.dead > 64 && s.dead > s.live {
+	if s.dead > s.live { // which makes it cost as much as the removals, and keeps few keys that are gone
 		s.compactLocked()
 	}
 }
