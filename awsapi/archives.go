@@ -63,6 +63,13 @@ func (s *Server) archiveLocked(name string) (*archiveState, error) {
 	return nil, notFound("Archive %s does not exist.", name)
 }
 
+// archive is archiveLocked for who holds s.changing, and so may read what is in the archive.
+func (s *Server) archive(name string) (*archiveState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.archiveLocked(name)
+}
+
 type createArchiveInput struct {
 	ArchiveName      string `aws:"ArchiveName,required"`
 	EventSourceArn   string `aws:"EventBusArn,required"`
@@ -99,14 +106,15 @@ func (a *archiveState) listed() archiveOutput {
 }
 
 func (s *Server) createArchive(_ context.Context, in *createArchiveInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	b, err := s.busOfARN(in.EventSourceArn)
 	if err != nil {
 		return nil, err
 	}
+	_, err = s.archive(in.ArchiveName)
 	_, taken := b.Rule(archiveRulePrefix + in.ArchiveName) // by an archive of the program's
-	if taken || s.archives[in.ArchiveName] != nil {
+	if taken || err == nil {
 		return nil, exists("Archive %s already exists.", in.ArchiveName)
 	}
 	a := &archiveState{bus: b, created: time.Now(), store: &archive.MemoryStore{},
@@ -117,6 +125,8 @@ func (s *Server) createArchive(_ context.Context, in *createArchiveInput) (any, 
 	if err := b.PutRule(a.Rule()); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.archives[in.ArchiveName] = a
 	return s.changed(a), nil
 }
@@ -196,9 +206,9 @@ type updateArchiveInput struct {
 
 // updateArchive changes what the request has, and keeps what it has not, and the events.
 func (s *Server) updateArchive(_ context.Context, in *updateArchiveInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.archiveLocked(in.ArchiveName)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	a, err := s.archive(in.ArchiveName)
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +224,8 @@ func (s *Server) updateArchive(_ context.Context, in *updateArchiveInput) (any, 
 	if err := a.bus.PutRule(made.Rule()); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a.Archive, a.archiveSettings = made, n
 	return s.changed(a), nil
 }
@@ -226,6 +238,8 @@ func set[T any](field, to *T) {
 }
 
 func (s *Server) deleteArchive(_ context.Context, in *archiveInput) (any, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.archiveLocked(in.ArchiveName)
