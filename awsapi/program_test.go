@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -384,4 +386,24 @@ func TestSchedulesOfRulesThatAreEnabledAgain(t *testing.T) {
 		assert.Empty(t, w.take(), "its rate counts from when a request has enabled it")
 		assert.Equal(t, 10, fired(), "by one schedule")
 	})
+}
+
+// A replay that has ended is described, and keeps nothing of an archive that is deleted.
+func TestEndedReplaysForgetTheirArchive(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	w.ok(t, "CreateArchive", `{"ArchiveName":"a","EventSourceArn":"`+eu+`event-bus/default"}`)
+	w.publish(t)
+	w.ok(t, "StartReplay", `{"ReplayName":"x","EventSourceArn":"`+eu+`archive/a","EventStartTime":0,"EventEndTime":2000000000,"Destination":{"Arn":"`+eu+`event-bus/default"}}`)
+	w.running.Wait()
+	kept := weak.Make(w.archives["a"].store)
+	w.ok(t, "DeleteArchive", `{"ArchiveName":"a"}`)
+	for range 200 { // so that the bus, too, forgets the archive's rule
+		require.NoError(t, w.hub.Default().PutRule(footbridge.Rule{Name: "r", Pattern: footbridge.MustCompile(`{"source":["shop"]}`)}))
+		require.NoError(t, w.hub.Default().RemoveRule("r"))
+	}
+	runtime.GC()
+	runtime.GC()
+	assert.Nil(t, kept.Value())
+	assert.Contains(t, w.ok(t, "DescribeReplay", `{"ReplayName":"x"}`), `"State":"COMPLETED"`)
 }
