@@ -142,7 +142,7 @@ func (s *Server) putRule(_ context.Context, in *putRuleInput) (any, error) {
 	defer s.mu.Unlock()
 	r.bus.putting = nil
 	if err != nil {
-		return nil, err
+		return nil, besideSchedule(in, err)
 	}
 	s.keepLocked(&r)
 	return map[string]string{"RuleArn": r.bus.RuleARN(in.Name)}, nil
@@ -202,7 +202,19 @@ func (s *Server) patternOf(in *putRuleInput, b *busState) (*schedule.Expression,
 		text = `{"$or":[` + text + `,` + scheduled + `]}`
 	}
 	pattern, err := footbridge.Compile(text)
-	return expression, pattern, err
+	return expression, pattern, besideSchedule(in, err)
+}
+
+// besideSchedule returns err, which may be nil, and says more if it is about a pattern that
+// may be good by itself, but not beside that of a schedule's events: fields in it may not have
+// the names of operators, and it must leave room for the other one.
+func besideSchedule(in *putRuleInput, err error) error {
+	var pattern *footbridge.PatternError
+	var rule *footbridge.RuleError
+	if in.EventPattern == "" || in.ScheduleExpression == "" || !errors.As(err, &pattern) && !(errors.As(err, &rule) && rule.Field == "Pattern") {
+		return err
+	}
+	return invalid("Parameter EventPattern is not valid. Reason: with a ScheduleExpression it is kept below $or, beside the pattern of the schedule's events: %s", strings.TrimPrefix(faultOf(err).message, "Event pattern is not valid. Reason: "))
 }
 
 // scheduleLocked lets r's schedule run if it has one that does not. It runs if the rule is
