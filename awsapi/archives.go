@@ -93,15 +93,24 @@ type archiveOutput struct {
 	CreationTime     epoch
 }
 
+// state is DISABLED while the archive receives nothing, since the program has disabled or
+// removed its rule, or its bus.
+func (a *archiveState) state() string {
+	if r, ok := a.bus.Rule(archiveRulePrefix + a.Name()); !ok || r.Disabled {
+		return disabled
+	}
+	return enabled
+}
+
 // changed is what a request that makes or changes an archive is answered with.
 func (s *Server) changed(a *archiveState) archiveOutput {
-	return archiveOutput{ArchiveArn: s.arn("archive", a.Name()), State: enabled, CreationTime: epoch{a.created}}
+	return archiveOutput{ArchiveArn: s.arn("archive", a.Name()), State: a.state(), CreationTime: epoch{a.created}}
 }
 
 // listed is what a list has of an archive.
 func (a *archiveState) listed() archiveOutput {
 	stats, days := a.store.Stats(), a.days
-	return archiveOutput{ArchiveName: a.Name(), EventSourceArn: a.bus.ARN(), State: enabled, RetentionDays: &days,
+	return archiveOutput{ArchiveName: a.Name(), EventSourceArn: a.bus.ARN(), State: a.state(), RetentionDays: &days,
 		SizeBytes: &stats.Bytes, EventCount: &stats.Events, CreationTime: epoch{a.created}}
 }
 
@@ -204,13 +213,17 @@ type updateArchiveInput struct {
 	KmsKeyIdentifier *string `aws:"KmsKeyIdentifier"`
 }
 
-// updateArchive changes what the request has, and keeps what it has not, and the events.
+// updateArchive changes what the request has, and keeps what it has not, and the events. A
+// rule that the program has removed is put again.
 func (s *Server) updateArchive(_ context.Context, in *updateArchiveInput) (any, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	a, err := s.archive(in.ArchiveName)
 	if err != nil {
 		return nil, err
+	}
+	if b, err := s.hub.Bus(a.bus.Name()); err != nil || b != a.bus {
+		return nil, notFound("Event bus %s does not exist: the one that archive %s is of was deleted.", a.bus.Name(), a.Name())
 	}
 	n := a.archiveSettings
 	set(&n.description, in.Description)
