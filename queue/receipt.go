@@ -61,8 +61,9 @@ func (q *Queue) delete(receipt string) error {
 
 // ChangeVisibility hides the message that was received with that handle for d from now; zero,
 // or less, makes it ready. With what has passed since it was received that may be 12 hours at
-// most. The handle must be of the last receive; that, and after the visibility timeout what
-// else, is as with Delete.
+// most. The handle must be of the last receive. In a standard queue, after the visibility
+// timeout, there is no error, and the message stays ready; in a FIFO queue the handle has
+// expired, as with Delete.
 func (q *Queue) ChangeVisibility(receipt string, d time.Duration) error {
 	q.service.mu.Lock()
 	defer q.service.mu.Unlock()
@@ -85,10 +86,11 @@ func (q *Queue) changeVisibility(receipt string, d time.Duration, now time.Time)
 		return q.refuseValue("VisibilityTimeout", d.Seconds(), "Must be >= 0 and <= 43200, if provided.")
 	case now.Add(d).Sub(m.received) > MaxVisibilityTimeout:
 		return q.refuseValue("VisibilityTimeout", d.Seconds(), "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
+	case m.state != inFlight: // ready again, and anybody's
 	case d > 0:
 		m.visible = now.Add(d)
 		q.move(m, inFlight)
-	case m.state == inFlight:
+	default:
 		q.move(m, ready)
 	}
 	return nil
