@@ -229,6 +229,46 @@ func TestConsume(t *testing.T) {
 	})
 }
 
+// TestConsumeWaitsForTheLimit has as many messages in flight as there may be, which Receive
+// refuses to add to. Consume goes on as soon as there is one less.
+func TestConsumeWaitsForTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(t, "q", queue.Settings{VisibilityTimeout: time.Hour})
+		var last queue.Message
+		for range queue.MaxInFlight {
+			send(t, q, queue.Outgoing{Body: "in flight"})
+			last = receive(t, q, queue.ReceiveOptions{})[0]
+		}
+		for _, body := range []string{"a", "b"} {
+			send(t, q, queue.Outgoing{Body: body})
+		}
+		_, err := q.Receive(t.Context(), queue.ReceiveOptions{Wait: time.Second})
+		var refused *queue.Error
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, queue.CodeOverLimit, refused.Code)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
+		var worked []string
+		done := make(chan error)
+		go func() {
+			done <- q.Consume(ctx, 2, func(_ context.Context, m queue.Message) error {
+				mu.Lock()
+				defer mu.Unlock()
+				worked = append(worked, m.Body)
+				return nil
+			})
+		}()
+		synctest.Wait()
+		assert.Empty(t, worked)
+		require.NoError(t, q.Delete(last.Receipt))
+		synctest.Wait()
+		assert.Equal(t, []string{"a", "b"}, worked)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}
+
 func TestConsumeEndsWithTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := new(queue.Service)
