@@ -117,14 +117,18 @@ type putTargetsInput struct {
 }
 
 // putTargets adds targets to a rule, or replaces those of the same IDs. What is wrong with
-// the form of one refuses all; one whose ARN resolves to nothing fails alone.
+// the form of one refuses all; one whose ARN resolves to nothing fails alone. Of several with
+// the same ID the last counts.
 func (s *Server) putTargets(_ context.Context, in *putTargetsInput) (any, error) {
 	out := targetsOutput{FailedEntries: []failedEntry{}}
 	resolved := make(map[string]footbridge.Target)
 	asked := make(map[string]target)
-	for _, t := range in.Targets {
+	for i, t := range in.Targets {
 		if err := t.check(); err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(in.Targets[i+1:], func(later target) bool { return later.Id == t.Id }) {
+			continue
 		}
 		made, err := s.resolve(&t) // without the lock: it may call the program
 		if err != nil {

@@ -229,6 +229,22 @@ func TestConsume(t *testing.T) {
 	})
 }
 
+// TestLongHandles has handles that would make errors of their length.
+func TestLongHandles(t *testing.T) {
+	q := newQueue(t, "q", queue.Settings{})
+	send(t, q, queue.Outgoing{Body: "a"})
+	receipt := receive(t, q, queue.ReceiveOptions{})[0].Receipt
+	for _, handle := range []string{strings.Repeat("\x01", 1<<20), receipt + strings.Repeat("\n", 1<<20)} {
+		err := q.Delete(handle)
+		var e *queue.Error
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, queue.CodeReceiptHandleIsInvalid, e.Code)
+		assert.Less(t, len(e.Message), 1000)
+	}
+	require.NoError(t, q.Delete(receipt))
+	assert.Zero(t, q.Stats().InFlight)
+}
+
 // TestConsumeWaitsForTheLimit has as many messages in flight as there may be, which Receive
 // refuses to add to. Consume goes on as soon as there is one less.
 func TestConsumeWaitsForTheLimit(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 
 // A receipt handle names a queue, a message in it, and which of its receives it stands for.
 
+const receiptSize = 24 // bytes, before they are encoded
+
 func (q *Queue) receipt(m *message) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), q.nonce)
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, receiptSize), q.nonce)
 	b = binary.BigEndian.AppendUint64(b, m.seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.receives))
 	return base64.StdEncoding.EncodeToString(b)
@@ -19,9 +21,10 @@ func (q *Queue) receipt(m *message) string {
 // of its last receive. In a FIFO queue it may not be of another, or be used after the
 // visibility timeout.
 func (q *Queue) find(receipt string) (m *message, last bool, err error) {
-	b, err := base64.StdEncoding.DecodeString(receipt)
-	if err != nil || len(b) != 24 || binary.BigEndian.Uint64(b) != q.nonce {
-		return nil, false, q.refuse(CodeReceiptHandleIsInvalid, "The input receipt handle %q is not a valid receipt handle.", receipt)
+	b, err := base64.StdEncoding.DecodeString(receipt) // which passes over line ends
+	long := len(receipt) > base64.StdEncoding.EncodedLen(receiptSize)
+	if err != nil || long || len(b) != receiptSize || binary.BigEndian.Uint64(b) != q.nonce {
+		return nil, false, q.refuse(CodeReceiptHandleIsInvalid, "The input receipt handle %.100q is not a valid receipt handle.", receipt)
 	}
 	m = q.messages[binary.BigEndian.Uint64(b[8:])]
 	if m == nil {
