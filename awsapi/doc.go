@@ -66,12 +66,15 @@
 // # What goes on between requests
 //
 // A rule with a ScheduleExpression publishes on the default bus, as package schedule does,
-// as long as it is enabled; its rate counts from when a request has put or enabled it. With an
-// EventPattern, too, that is kept below "$or", beside the pattern of the schedule's events; a
-// pattern that may not stand there, or is too long then, is refused. Archives are
-// those of package archive, in memory, within the bounds of an archive.MemoryStore; their
-// rules are listed with ManagedBy, and can be changed by the archive's operations alone. One
-// whose rule or bus the program has removed is DISABLED, and keeps the events that it has.
+// as long as it is enabled; its rate counts from when a request has put or enabled it. If it
+// has an EventPattern, too, that is kept below "$or", beside the pattern of the schedule's
+// events: one that may not stand there, or is too long then, is refused.
+//
+// Archives are those of package archive, in memory, within the bounds of an
+// archive.MemoryStore; their rules are listed with ManagedBy, and can be changed by the
+// archive's operations alone. One whose rule or bus the program has removed is DISABLED, and
+// keeps the events that it has. (TestArchivesThatTheProgramDisables)
+//
 // Replays run in the background, and so does the end of a deleted bus that has deliveries.
 // [Server.Close] ends all of it, and leaves no goroutine behind.
 //

@@ -76,6 +76,7 @@ func TestProtocol(t *testing.T) {
 			answer := httptest.NewRecorder()
 			w.ServeHTTP(answer, r)
 			assert.Equal(t, test.status, answer.Code)
+			assert.Equal(t, test.status == http.StatusMethodNotAllowed, answer.Header().Get("Allow") == http.MethodPost)
 			assert.Equal(t, json11, answer.Header().Get("Content-Type"))
 			assert.Regexp(t, uuid, answer.Header().Get("X-Amzn-Requestid"))
 			if test.fault != "" {
