@@ -63,6 +63,13 @@ func (s *Server) archiveLocked(name string) (*archiveState, error) {
 	return nil, notFound("Archive %s does not exist.", name)
 }
 
+// archive is archiveLocked for who holds s.changing, and so may read what is in the archive.
+func (s *Server) archive(name string) (*archiveState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.archiveLocked(name)
+}
+
 type createArchiveInput struct {
 	ArchiveName      string `aws:"ArchiveName,required"`
 	EventSourceArn   string `aws:"EventBusArn,required"`
@@ -86,27 +93,37 @@ type archiveOutput struct {
 	CreationTime     epoch
 }
 
+// state is DISABLED while the archive receives nothing, since the program has disabled or
+// removed its rule, or its bus.
+func (a *archiveState) state() string {
+	if r, ok := a.bus.Rule(archiveRulePrefix + a.Name()); !ok || r.Disabled {
+		return disabled
+	}
+	return enabled
+}
+
 // changed is what a request that makes or changes an archive is answered with.
 func (s *Server) changed(a *archiveState) archiveOutput {
-	return archiveOutput{ArchiveArn: s.arn("archive", a.Name()), State: enabled, CreationTime: epoch{a.created}}
+	return archiveOutput{ArchiveArn: s.arn("archive", a.Name()), State: a.state(), CreationTime: epoch{a.created}}
 }
 
 // listed is what a list has of an archive.
 func (a *archiveState) listed() archiveOutput {
 	stats, days := a.store.Stats(), a.days
-	return archiveOutput{ArchiveName: a.Name(), EventSourceArn: a.bus.ARN(), State: enabled, RetentionDays: &days,
+	return archiveOutput{ArchiveName: a.Name(), EventSourceArn: a.bus.ARN(), State: a.state(), RetentionDays: &days,
 		SizeBytes: &stats.Bytes, EventCount: &stats.Events, CreationTime: epoch{a.created}}
 }
 
 func (s *Server) createArchive(_ context.Context, in *createArchiveInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	b, err := s.busOfARN(in.EventSourceArn)
 	if err != nil {
 		return nil, err
 	}
+	_, err = s.archive(in.ArchiveName)
 	_, taken := b.Rule(archiveRulePrefix + in.ArchiveName) // by an archive of the program's
-	if taken || s.archives[in.ArchiveName] != nil {
+	if taken || err == nil {
 		return nil, exists("Archive %s already exists.", in.ArchiveName)
 	}
 	a := &archiveState{bus: b, created: time.Now(), store: &archive.MemoryStore{},
@@ -117,6 +134,8 @@ func (s *Server) createArchive(_ context.Context, in *createArchiveInput) (any, 
 	if err := b.PutRule(a.Rule()); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.archives[in.ArchiveName] = a
 	return s.changed(a), nil
 }
@@ -194,13 +213,17 @@ type updateArchiveInput struct {
 	KmsKeyIdentifier *string `aws:"KmsKeyIdentifier"`
 }
 
-// updateArchive changes what the request has, and keeps what it has not, and the events.
+// updateArchive changes what the request has, and keeps what it has not, and the events. A
+// rule that the program has removed is put again.
 func (s *Server) updateArchive(_ context.Context, in *updateArchiveInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, err := s.archiveLocked(in.ArchiveName)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	a, err := s.archive(in.ArchiveName)
 	if err != nil {
 		return nil, err
+	}
+	if b, err := s.hub.Bus(a.bus.Name()); err != nil || b != a.bus {
+		return nil, notFound("Event bus %s does not exist: the one that archive %s is of was deleted.", a.bus.Name(), a.Name())
 	}
 	n := a.archiveSettings
 	set(&n.description, in.Description)
@@ -214,6 +237,8 @@ func (s *Server) updateArchive(_ context.Context, in *updateArchiveInput) (any, 
 	if err := a.bus.PutRule(made.Rule()); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a.Archive, a.archiveSettings = made, n
 	return s.changed(a), nil
 }
@@ -226,6 +251,8 @@ func set[T any](field, to *T) {
 }
 
 func (s *Server) deleteArchive(_ context.Context, in *archiveInput) (any, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.archiveLocked(in.ArchiveName)

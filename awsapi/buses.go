@@ -18,6 +18,7 @@ type busState struct {
 	logConfig   *logConfig
 	tags        map[string]string
 	rules       map[string]*ruleState // by name
+	putting     *ruleState            // of the rule that a request is putting, if there is one
 }
 
 type deadLetterConfig struct {
@@ -212,6 +213,8 @@ type deleteEventBusInput struct {
 // deleteEventBus removes a bus, which finishes what it has in the background. That there is
 // none is no error, as in the service.
 func (s *Server) deleteEventBus(_ context.Context, in *deleteEventBusInput) (any, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

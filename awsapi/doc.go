@@ -32,7 +32,9 @@
 // replaced or removed is another, of which requests have said nothing.
 // (TestRulesThatTheProgramReplaces) If both change a rule at the same moment, the later
 // change is of the rule as it was before the other. What requests have said lasts as long as
-// the server.
+// the server. Requests change rules one after another: a Middleware of the program's, which a
+// bus calls when a rule is put, may send requests that ask, and none that change rules,
+// archives or tags: those would wait for it. (TestMiddlewareThatAsks)
 //
 // # What ARNs stand for
 //
@@ -64,9 +66,15 @@
 // # What goes on between requests
 //
 // A rule with a ScheduleExpression publishes on the default bus, as package schedule does,
-// as long as it is enabled; its rate counts from when it was put or enabled. Archives are
-// those of package archive, in memory, within the bounds of an archive.MemoryStore; their
-// rules are listed with ManagedBy, and can be changed by the archive's operations alone.
+// as long as it is enabled; its rate counts from when a request has put or enabled it. If it
+// has an EventPattern, too, that is kept below "$or", beside the pattern of the schedule's
+// events: one that may not stand there, or is too long then, is refused.
+//
+// Archives are those of package archive, in memory, within the bounds of an
+// archive.MemoryStore; their rules are listed with ManagedBy, and can be changed by the
+// archive's operations alone. One whose rule or bus the program has removed is DISABLED, and
+// keeps the events that it has. (TestArchivesThatTheProgramDisables)
+//
 // Replays run in the background, and so does the end of a deleted bus that has deliveries.
 // [Server.Close] ends all of it, and leaves no goroutine behind.
 //

@@ -57,6 +57,12 @@ func TestProtocol(t *testing.T) {
 			`AccessDeniedException web pages may not send requests: want no header Origin, got ""`},
 		{"fetch", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }, 403,
 			`AccessDeniedException web pages may not send requests: want no header Sec-Fetch-Site, got "cross-site"`},
+		{"fetch of the same site", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") }, 403,
+			`AccessDeniedException web pages may not send requests: want no header Sec-Fetch-Site, got "same-site"`},
+		{"fetch of the same origin", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }, 403,
+			`AccessDeniedException web pages may not send requests: want no header Sec-Fetch-Site, got "same-origin"`},
+		{"fetch of none", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "none") }, 403,
+			`AccessDeniedException web pages may not send requests: want no header Sec-Fetch-Site, got "none"`},
 		{"host", func(r *http.Request) { r.Host = "rebound.example:4010" }, 403,
 			`AccessDeniedException want a Host of loopback or one of Options.Hosts, got "rebound.example:4010"`},
 		{"host of a network", func(r *http.Request) { r.Host = "10.0.0.1" }, 403,
@@ -70,6 +76,7 @@ func TestProtocol(t *testing.T) {
 			answer := httptest.NewRecorder()
 			w.ServeHTTP(answer, r)
 			assert.Equal(t, test.status, answer.Code)
+			assert.Equal(t, test.status == http.StatusMethodNotAllowed, answer.Header().Get("Allow") == http.MethodPost)
 			assert.Equal(t, json11, answer.Header().Get("Content-Type"))
 			assert.Regexp(t, uuid, answer.Header().Get("X-Amzn-Requestid"))
 			if test.fault != "" {

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -252,6 +253,45 @@ func TestArchivesOfTheProgram(t *testing.T) {
 	require.NoError(t, w.hub.Default().RemoveRule(a.Rule().Name))
 	w.ok(t, "CreateArchive", create)
 	require.NoError(t, w.hub.Default().RemoveRule(a.Rule().Name)) // by the program
+	w.ok(t, "DeleteArchive", `{"ArchiveName":"a"}`)
+}
+
+// An archive is DISABLED while it receives nothing, as the program has it. That of a bus that
+// is gone stays so, whatever bus has the name, whose rules are not managed.
+func TestArchivesThatTheProgramDisables(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	const rule = "Events-Archive-a"
+	state := func() string {
+		var o struct{ State string }
+		require.NoError(t, json.Unmarshal([]byte(w.ok(t, "DescribeArchive", `{"ArchiveName":"a"}`)), &o))
+		return o.State
+	}
+	w.ok(t, "CreateEventBus", `{"Name":"b"}`)
+	w.ok(t, "CreateArchive", `{"ArchiveName":"a","EventSourceArn":"`+eu+`event-bus/b"}`)
+	b, err := w.hub.Bus("b")
+	require.NoError(t, err)
+	assert.Equal(t, "ENABLED", state())
+	require.NoError(t, b.DisableRule(rule))
+	assert.Equal(t, "DISABLED", state())
+	require.NoError(t, b.RemoveRule(rule))
+	assert.Equal(t, "DISABLED", state())
+	assert.Contains(t, w.ok(t, "UpdateArchive", `{"ArchiveName":"a","Description":"d"}`), `"State":"ENABLED"`)
+	assert.Equal(t, "ENABLED", state())
+
+	require.NoError(t, b.RemoveRule(rule))
+	require.NoError(t, w.hub.Delete(t.Context(), "b"))
+	assert.Equal(t, "DISABLED", state())
+	w.ok(t, "CreateEventBus", `{"Name":"b"}`)
+	assert.Equal(t, "DISABLED", state())
+	assert.JSONEq(t, `{"Archives":[]}`, w.ok(t, "ListArchives", `{"State":"ENABLED"}`))
+	assert.Equal(t, "ResourceNotFoundException Event bus b does not exist: the one that archive a is of was deleted.",
+		w.refused(t, "UpdateArchive", `{"ArchiveName":"a","Description":"d"}`))
+	for _, bus := range []string{"b", "default"} {
+		w.ok(t, "PutRule", `{"Name":"`+rule+`","EventBusName":"`+bus+`","EventPattern":"{\"source\":[\"shop\"]}"}`)
+		assert.NotContains(t, w.ok(t, "ListRules", `{"EventBusName":"`+bus+`"}`), "ManagedBy")
+		w.ok(t, "DeleteRule", `{"Name":"`+rule+`","EventBusName":"`+bus+`"}`)
+	}
 	w.ok(t, "DeleteArchive", `{"ArchiveName":"a"}`)
 }
 

@@ -11,7 +11,9 @@ import (
 
 // A replayState is a replay that a request has started.
 type replayState struct {
-	*archive.Replay
+	name        string
+	running     *archive.Replay  // nil when it has ended: it would keep its archive, with the events
+	ended       archive.Progress // of one that has
 	description string
 	source      string // ARN of the archive
 	destination replayDestination
@@ -27,8 +29,15 @@ type replayDestination struct {
 // maxReplays bounds how many are active at a time, as in the service.
 const maxReplays = 10
 
+func (r *replayState) progress() archive.Progress {
+	if r.running == nil {
+		return r.ended
+	}
+	return r.running.Progress()
+}
+
 func (r *replayState) active() bool {
-	switch r.Progress().State {
+	switch r.progress().State {
 	case archive.Completed, archive.Cancelled, archive.Failed:
 		return false
 	}
@@ -85,15 +94,24 @@ func (s *Server) startReplay(_ context.Context, in *startReplayInput) (any, erro
 	if active >= maxReplays {
 		return nil, &fault{code: footbridge.CodeLimitExceeded, message: "The requested resource exceeds the maximum number allowed."}
 	}
-	r := &replayState{description: in.Description, source: in.EventSourceArn, destination: in.Destination,
+	r := &replayState{name: in.ReplayName, description: in.Description, source: in.EventSourceArn, destination: in.Destination,
 		start: in.EventStartTime.Time, end: in.EventEndTime.Time, began: time.Now()}
-	r.Replay, err = a.NewReplay(bus, archive.ReplayOptions{Name: in.ReplayName, Start: r.start, End: r.end, Rules: rules})
+	r.running, err = a.NewReplay(bus, archive.ReplayOptions{Name: in.ReplayName, Start: r.start, End: r.end, Rules: rules})
 	if err != nil {
 		return nil, err
 	}
 	s.replays[in.ReplayName] = r
-	s.startLocked(func(ctx context.Context) { _ = r.Run(ctx) }) // its Progress has the error
+	running := r.running
+	s.startLocked(func(ctx context.Context) { s.run(ctx, r, running) })
 	return replayOutput{ReplayArn: s.arn("replay", in.ReplayName), State: archive.Starting, ReplayStartTime: epoch{r.began}}, nil
+}
+
+// run runs a replay to its end.
+func (s *Server) run(ctx context.Context, r *replayState, running *archive.Replay) {
+	_ = running.Run(ctx) // its Progress has the error
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.running, r.ended = nil, running.Progress()
 }
 
 // replayedLocked returns the bus and the archive that a request for a replay names.
@@ -130,8 +148,8 @@ const maxReason = 512
 
 // listed is what a list has of a replay.
 func (r *replayState) listed() replayOutput {
-	p := r.Progress()
-	o := replayOutput{ReplayName: r.Name(), State: p.State, EventSourceArn: r.source, EventStartTime: epoch{r.start}, EventEndTime: epoch{r.end},
+	p := r.progress()
+	o := replayOutput{ReplayName: r.name, State: p.State, EventSourceArn: r.source, EventStartTime: epoch{r.start}, EventEndTime: epoch{r.end},
 		EventLastReplayedTime: epoch{p.EventTime}, ReplayStartTime: epoch{r.began}, ReplayEndTime: epoch{p.Ended}}
 	if p.Err != nil {
 		reason := []rune(p.Err.Error())
@@ -159,7 +177,7 @@ func (s *Server) describeReplay(_ context.Context, in *replayInput) (any, error)
 		return nil, err
 	}
 	o := r.listed()
-	o.ReplayArn, o.Description, o.Destination = s.arn("replay", r.Name()), r.description, &r.destination
+	o.ReplayArn, o.Description, o.Destination = s.arn("replay", r.name), r.description, &r.destination
 	return o, nil
 }
 
@@ -197,9 +215,9 @@ func (s *Server) cancelReplay(_ context.Context, in *replayInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if state := r.Progress().State; state != archive.Starting && state != archive.Running {
+	if state := r.progress().State; state != archive.Starting && state != archive.Running {
 		return nil, &fault{code: codeIllegalStatus, message: "Replay " + in.ReplayName + " is not in a valid state for this operation."}
 	}
-	r.Cancel()
+	r.running.Cancel()
 	return replayOutput{ReplayArn: s.arn("replay", in.ReplayName), State: archive.Cancelling}, nil
 }

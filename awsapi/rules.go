@@ -49,6 +49,9 @@ func (b *busState) ruleOnLocked(name string) (rule, bool) {
 }
 
 func (b *busState) withStateLocked(r footbridge.Rule) rule {
+	if b.putting != nil && b.putting.pattern == r.Pattern { // the bus has it already
+		return rule{r, b.putting, b}
+	}
 	state := b.rules[r.Name]
 	if state == nil || state.pattern != r.Pattern {
 		b.forgetLocked(r.Name)
@@ -65,8 +68,15 @@ func (b *busState) forgetLocked(name string) {
 	}
 }
 
-// keep lets the state of r stay, which is made anew for a rule of the program's.
-func (r *rule) keep() { r.bus.rules[r.Name] = r.ruleState }
+// keepLocked lets the state of r stay, which is new for a new rule and for one of the
+// program's, and lets its schedule run.
+func (s *Server) keepLocked(r *rule) {
+	if old := r.bus.rules[r.Name]; old != r.ruleState {
+		r.bus.forgetLocked(r.Name)
+		r.bus.rules[r.Name] = r.ruleState
+	}
+	s.scheduleLocked(r)
+}
 
 // end ends the schedule, if there is one.
 func (s *ruleState) end() {
@@ -89,8 +99,10 @@ func (s *Server) ruleLocked(bus, name string) (rule, error) {
 	return r, nil
 }
 
-// changeableLocked is ruleLocked for who wants to change the rule.
-func (s *Server) changeableLocked(bus, name string) (rule, error) {
+// changeable is ruleLocked for who wants to change the rule. REQUIRES: s.changing is held.
+func (s *Server) changeable(bus, name string) (rule, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	r, err := s.ruleLocked(bus, name)
 	if err == nil && s.managedLocked(r.bus.Bus, name) {
 		err = managed(name)
@@ -119,36 +131,48 @@ func (s *Server) putRule(_ context.Context, in *putRuleInput) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	r, err := s.preparePut(in, tags)
+	if err != nil {
+		return nil, err
+	}
+	err = r.bus.PutRule(r.Rule)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.bus.putting = nil
+	if err != nil {
+		return nil, besideSchedule(in, err)
+	}
+	s.keepLocked(&r)
+	return map[string]string{"RuleArn": r.bus.RuleARN(in.Name)}, nil
+}
+
+// preparePut returns the rule that in asks for, which its bus is putting from now on.
+func (s *Server) preparePut(in *putRuleInput, tags map[string]string) (rule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.busLocked(in.EventBusName)
 	if err != nil {
-		return nil, err
+		return rule{}, err
 	}
 	expression, pattern, err := s.patternOf(in, b)
 	switch {
 	case err != nil:
-		return nil, err
+		return rule{}, err
 	case s.managedLocked(b.Bus, in.Name):
-		return nil, managed(in.Name)
+		return rule{}, managed(in.Name)
 	case expression != nil && s.closed:
-		return nil, errClosed
+		return rule{}, errClosed
 	}
 	n := footbridge.Rule{Name: in.Name, Description: in.Description, Pattern: pattern, Disabled: in.State == disabled}
 	state := &ruleState{pattern: pattern, text: in.EventPattern, schedule: expression, state: in.State,
 		roleARN: in.RoleArn, tags: tags, targets: make(map[string]target)}
-	old, ok := b.ruleOnLocked(in.Name)
-	if ok {
+	if old, ok := b.ruleOnLocked(in.Name); ok {
 		n.Targets, state.targets, state.tags = old.Targets, old.targets, old.tags
 	}
-	if err := b.PutRule(n); err != nil {
-		return nil, err
-	}
-	b.forgetLocked(in.Name)
-	r := rule{n, state, b}
-	r.keep()
-	s.scheduleLocked(&r)
-	return map[string]string{"RuleArn": b.RuleARN(in.Name)}, nil
+	b.putting = state
+	return rule{n, state, b}, nil
 }
 
 // patternOf returns the schedule and the pattern of the rule that in asks for. Either may be
@@ -178,13 +202,25 @@ func (s *Server) patternOf(in *putRuleInput, b *busState) (*schedule.Expression,
 		text = `{"$or":[` + text + `,` + scheduled + `]}`
 	}
 	pattern, err := footbridge.Compile(text)
-	return expression, pattern, err
+	return expression, pattern, besideSchedule(in, err)
 }
 
-// scheduleLocked lets r's schedule run if it has one and is enabled.
+// besideSchedule returns err, which may be nil, and says more if it is about a pattern that
+// may be good by itself, but not beside that of a schedule's events: fields in it may not have
+// the names of operators, and it must leave room for the other one.
+func besideSchedule(in *putRuleInput, err error) error {
+	var pattern *footbridge.PatternError
+	var rule *footbridge.RuleError
+	if in.EventPattern == "" || in.ScheduleExpression == "" || !errors.As(err, &pattern) && !(errors.As(err, &rule) && rule.Field == "Pattern") {
+		return err
+	}
+	return invalid("Parameter EventPattern is not valid. Reason: with a ScheduleExpression it is kept below $or, beside the pattern of the schedule's events: %s", strings.TrimPrefix(faultOf(err).message, "Event pattern is not valid. Reason: "))
+}
+
+// scheduleLocked lets r's schedule run if it has one that does not. It runs if the rule is
+// disabled, too, and then publishes nothing: the program may enable it.
 func (s *Server) scheduleLocked(r *rule) {
-	r.end()
-	if r.schedule == nil || r.Disabled || s.closed {
+	if r.schedule == nil || r.stop != nil || s.closed {
 		return
 	}
 	of, rules := scheduledRule{r.bus.Bus, r.Name, r.pattern}, []schedule.Rule{{Name: r.Name, Expression: r.schedule}}
@@ -208,7 +244,7 @@ func (s scheduledRule) Publish(ctx context.Context, e footbridge.Event) (string,
 	switch {
 	case !ok || r.Pattern != s.pattern: // the program has removed or replaced it
 		return "", footbridge.ErrClosed
-	case r.Disabled: // by the program
+	case r.Disabled:
 		return "", nil
 	}
 	return s.Bus.Publish(ctx, e)
@@ -298,6 +334,8 @@ type deleteRuleInput struct {
 // deleteRule deletes a rule without targets. That there is none is no error, as in the
 // service.
 func (s *Server) deleteRule(_ context.Context, in *deleteRuleInput) (any, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.busLocked(in.EventBusName)
@@ -329,12 +367,14 @@ func (s *Server) disableRule(_ context.Context, in *ruleInput) (any, error) {
 }
 
 func (s *Server) setState(in *ruleInput, state string) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.changeableLocked(in.EventBusName, in.Name)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	r, err := s.changeable(in.EventBusName, in.Name)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	set := r.bus.EnableRule
 	switch {
 	case state == disabled:
@@ -345,7 +385,10 @@ func (s *Server) setState(in *ruleInput, state string) (any, error) {
 	if err := set(in.Name); err != nil {
 		return nil, notFound("Rule %s does not exist on EventBus %s.", in.Name, r.bus.Name())
 	}
-	r.ruleState.state, r.Disabled = state, state == disabled
-	s.scheduleLocked(&r)
+	r.ruleState.state = state
+	if r.Disabled && state == enabled {
+		r.end() // its rate counts from now
+	}
+	s.keepLocked(&r)
 	return nil, nil
 }

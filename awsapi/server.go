@@ -52,6 +52,12 @@ type Server struct {
 	end        context.CancelFunc
 	running    sync.WaitGroup // what goes on between requests
 
+	// changing is held by a request that changes rules, archives or tags, and taken before mu:
+	// nothing changes between what it reads and what it writes. A bus calls the program's
+	// Middleware when it puts a rule, so that is done under changing alone: what the Middleware
+	// asks the server, it is told.
+	changing sync.Mutex
+
 	mu       sync.Mutex // guards the fields below and what they lead to; locks of the hub and its buses are taken under it
 	closed   bool
 	buses    map[string]*busState // by name; those that requests have asked for

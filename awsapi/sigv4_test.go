@@ -43,10 +43,13 @@ func TestCanonicalRequest(t *testing.T) {
 	assert.Equal(t, []string{"  a   b  ", "c"}, r.Header.Values("My-Header"), "the request stays as it was")
 }
 
-// signed signs r with the time now.
+// signed signs r, with its host, at the time now.
 func signed(r *http.Request, body, key, secret, service string) *http.Request {
+	return signedHeaders(r, body, key, secret, service, "content-type", "host", "x-amz-date", "x-amz-target")
+}
+
+func signedHeaders(r *http.Request, body, key, secret, service string, headers ...string) *http.Request {
 	r.Header.Set("X-Amz-Date", time.Now().UTC().Format(sigTime))
-	headers := []string{"content-type", "host", "x-amz-date", "x-amz-target"}
 	day := r.Header.Get("X-Amz-Date")[:8]
 	a := &authorization{key: key, scope: []string{day, "eu-west-1", service, "aws4_request"}, signedHeaders: headers}
 	a.signature = a.sign(r, []byte(body), secret)
@@ -95,6 +98,17 @@ func TestSignatures(t *testing.T) {
 			"InvalidSignatureException Credential should be scoped to correct service: 'events'."},
 		{"unsigned header", func(r *http.Request) *http.Request { r.Header.Set("X-Amz-Security-Token", "x"); return r },
 			"InvalidSignatureException 'x-amz-security-token' must be a 'SignedHeader' in the AWS Authorization."},
+		{"unsigned host", func(r *http.Request) *http.Request {
+			return signedHeaders(r, "{}", keyID, secret, "events", "content-type", "x-amz-date", "x-amz-target")
+		}, "InvalidSignatureException 'host' must be a 'SignedHeader' in the AWS Authorization."},
+		{"unsigned operation", func(r *http.Request) *http.Request {
+			return signedHeaders(r, "{}", keyID, secret, "events", "content-type", "host", "x-amz-date")
+		}, "InvalidSignatureException 'x-amz-target' must be a 'SignedHeader' in the AWS Authorization."},
+		{"beginning of the signature", func(r *http.Request) *http.Request {
+			header := r.Header.Get("Authorization")
+			r.Header.Set("Authorization", header[:len(header)-2])
+			return r
+		}, mismatch},
 		{"no date", func(r *http.Request) *http.Request { r.Header.Del("X-Amz-Date"); return r },
 			`IncompleteSignatureException want a header X-Amz-Date of the form 20060102T150405Z, got ""`},
 		{"another day", func(r *http.Request) *http.Request { r.Header.Set("X-Amz-Date", "19991231T235959Z"); return r },

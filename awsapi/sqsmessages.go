@@ -145,16 +145,26 @@ func (s *sqs) sendMessageBatch(_ context.Context, in *sendMessageBatchInput) (an
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]queue.SendEntry, len(in.Entries))
+	entries, faults := make([]queue.SendEntry, len(in.Entries)), make([]error, len(in.Entries))
 	for i, e := range in.Entries {
 		m, err := e.message()
 		if err != nil {
-			return nil, err
+			m.Body, faults[i] = "", err // which the queue refuses, whatever else it has
 		}
 		entries[i] = queue.SendEntry{ID: e.Id, Message: m}
 	}
 	results, err := q.SendBatch(entries)
+	setFaults(results, faults)
 	return newBatchOutput(results, func(i int) any { return newSentOutput(results[i].ID, results[i].Sent, entries[i].Message) }), err
+}
+
+// setFaults gives entries that were wrong before the queue has refused them their own errors.
+func setFaults(results []queue.BatchResult, faults []error) {
+	for i := range results {
+		if faults[i] != nil {
+			results[i].Err = faults[i]
+		}
+	}
 }
 
 type receiveMessageInput struct {
@@ -323,15 +333,16 @@ func (s *sqs) receiptBatch(in *receiptBatchInput, do func(*queue.Queue, []queue.
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]queue.ReceiptEntry, len(in.Entries))
+	entries, faults := make([]queue.ReceiptEntry, len(in.Entries)), make([]error, len(in.Entries))
 	for i, e := range in.Entries {
 		d, err := optionalSeconds("VisibilityTimeout", e.VisibilityTimeout, "Must be >= 0 and <= 43200, if provided.")
 		if err != nil {
-			return nil, err
+			e.ReceiptHandle, faults[i] = "", err // which the queue refuses
 		}
 		entries[i] = queue.ReceiptEntry{ID: e.Id, Receipt: e.ReceiptHandle, Visibility: d}
 	}
 	results, err := do(q, entries)
+	setFaults(results, faults)
 	return newBatchOutput(results, func(i int) any { return struct{ Id string }{results[i].ID} }), err
 }
 

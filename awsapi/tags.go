@@ -44,7 +44,7 @@ func (s *Server) tagsLocked(arn string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.keep()
+		s.keepLocked(&r)
 		return r.tags, nil
 	}
 	return nil, invalid("Parameter %s is not valid. Reason: Provided Arn is not in correct format.", arn)
@@ -60,6 +60,8 @@ func (s *Server) tagResource(_ context.Context, in *tagResourceInput) (any, erro
 	if err != nil {
 		return nil, err
 	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tags, err := s.tagsLocked(in.ResourceARN)
@@ -75,6 +77,8 @@ type untagResourceInput struct {
 }
 
 func (s *Server) untagResource(_ context.Context, in *untagResourceInput) (any, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tags, err := s.tagsLocked(in.ResourceARN)

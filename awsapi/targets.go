@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -116,14 +117,18 @@ type putTargetsInput struct {
 }
 
 // putTargets adds targets to a rule, or replaces those of the same IDs. What is wrong with
-// the form of one refuses all; one whose ARN resolves to nothing fails alone.
+// the form of one refuses all; one whose ARN resolves to nothing fails alone. Of several with
+// the same ID the last counts.
 func (s *Server) putTargets(_ context.Context, in *putTargetsInput) (any, error) {
 	out := targetsOutput{FailedEntries: []failedEntry{}}
 	resolved := make(map[string]footbridge.Target)
 	asked := make(map[string]target)
-	for _, t := range in.Targets {
+	for i, t := range in.Targets {
 		if err := t.check(); err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(in.Targets[i+1:], func(later target) bool { return later.Id == t.Id }) {
+			continue
 		}
 		made, err := s.resolve(&t) // without the lock: it may call the program
 		if err != nil {
@@ -134,9 +139,9 @@ func (s *Server) putTargets(_ context.Context, in *putTargetsInput) (any, error)
 		resolved[t.Id], asked[t.Id] = made, t
 	}
 	out.FailedEntryCount = len(out.FailedEntries)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.changeableLocked(in.EventBusName, in.Rule)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	r, err := s.changeable(in.EventBusName, in.Rule)
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +151,23 @@ func (s *Server) putTargets(_ context.Context, in *putTargetsInput) (any, error)
 	}
 	n := r.Rule
 	n.Targets = targets
+	before := r.targets // which only who holds s.changing sets
+	after := maps.Clone(before)
+	maps.Copy(after, asked)
+	s.setTargets(&r, after) // for who lists them as soon as the bus has them
 	if err := r.bus.PutRule(n); err != nil {
+		s.setTargets(&r, before)
 		return nil, err
 	}
-	for id, t := range asked {
-		r.targets[id] = t
-	}
-	r.keep()
 	return out, nil
+}
+
+// setTargets sets what requests have said of r's targets.
+func (s *Server) setTargets(r *rule, targets map[string]target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.targets = targets
+	s.keepLocked(r)
 }
 
 // check returns a fault if t has not the form of a target.
@@ -179,9 +193,9 @@ type removeTargetsInput struct {
 
 // removeTargets removes targets of these IDs, of which there may be none.
 func (s *Server) removeTargets(_ context.Context, in *removeTargetsInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.changeableLocked(in.EventBusName, in.Rule)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	r, err := s.changeable(in.EventBusName, in.Rule)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +204,8 @@ func (s *Server) removeTargets(_ context.Context, in *removeTargetsInput) (any, 
 	if err := r.bus.PutRule(n); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, id := range in.Ids {
 		delete(r.targets, id)
 	}

@@ -6,13 +6,14 @@ import (
 )
 
 // Consume calls work for each message of the queue, in as many goroutines as there are
-// workers, at least one, and deletes the message when work returns nil. When it returns an error the message stays
-// hidden until its visibility timeout ends, and comes again; work that takes longer than that
-// may be done twice. Errors are not reported: that is for work to do. A panic of work is not
-// recovered.
+// workers, at least one, and deletes the message when work returns nil. When it returns an
+// error the message stays hidden until its visibility timeout ends, and comes again; work that
+// takes longer than that may be done twice. Errors are not reported: that is for work to do. A
+// panic of work is not recovered. While [MaxInFlight] messages are in flight workers wait.
 //
-// It returns when ctx has ended, and all calls have returned: then the error is ctx's; or when
-// the queue was deleted. Calls get ctx. Idle workers have no timer of their own.
+// It returns when all calls have returned after ctx has ended, with ctx's error, or after the
+// queue was deleted, with the code QueueDoesNotExist; if both have, with either. Calls get
+// ctx. Idle workers have no timer of their own.
 func (q *Queue) Consume(ctx context.Context, workers int, work func(ctx context.Context, m Message) error) error {
 	errs := make([]error, max(workers, 1))
 	var all sync.WaitGroup

@@ -194,57 +194,20 @@ func TestNothingIsKept(t *testing.T) {
 	})
 }
 
-func TestConsume(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		service := new(queue.Service)
-		dlq, err := service.Create("dlq", queue.Settings{})
-		require.NoError(t, err)
-		q, err := service.Create("q", queue.Settings{DeadLetterARN: dlq.ARN(), MaxReceiveCount: 2})
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		began := time.Now()
-		var at []time.Duration
-		done := make(chan error)
-		go func() {
-			done <- q.Consume(ctx, 1, func(ctx context.Context, m queue.Message) error {
-				at = append(at, time.Since(began))
-				if m.Body == "bad" {
-					return assert.AnError
-				}
-				time.Sleep(time.Second)
-				return nil
-			})
-		}()
-		send(t, q, queue.Outgoing{Body: "bad"})
-		send(t, q, queue.Outgoing{Body: "good"})
-		time.Sleep(time.Minute)
-		send(t, q, queue.Outgoing{Body: "good"})
-		synctest.Wait()
-		cancel()
-		require.ErrorIs(t, <-done, context.Canceled)
-		assert.Equal(t, []time.Duration{0, 0, 30 * time.Second, time.Minute}, at)
-		assert.Equal(t, 1, dlq.Stats().Ready)
-		assert.Zero(t, q.Stats().Ready+q.Stats().InFlight, "work that had begun was finished, and its message deleted")
-		assert.Equal(t, 61*time.Second, time.Since(began))
-	})
-}
-
-func TestConsumeEndsWithTheQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		service := new(queue.Service)
-		q, err := service.Create("q", queue.Settings{})
-		require.NoError(t, err)
-		done := make(chan error)
-		go func() {
-			done <- q.Consume(t.Context(), 3, func(context.Context, queue.Message) error { return nil })
-		}()
-		synctest.Wait()
-		require.NoError(t, service.Delete("q"))
+// TestLongHandles has handles that would make errors of their length.
+func TestLongHandles(t *testing.T) {
+	q := newQueue(t, "q", queue.Settings{})
+	send(t, q, queue.Outgoing{Body: "a"})
+	receipt := receive(t, q, queue.ReceiveOptions{})[0].Receipt
+	for _, handle := range []string{strings.Repeat("\x01", 1<<20), receipt + strings.Repeat("\n", 1<<20)} {
+		err := q.Delete(handle)
 		var e *queue.Error
-		require.ErrorAs(t, <-done, &e)
-		assert.Equal(t, queue.CodeQueueDoesNotExist, e.Code)
-		assert.Equal(t, "queue: q: QueueDoesNotExist: The specified queue does not exist.", e.Error())
-	})
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, queue.CodeReceiptHandleIsInvalid, e.Code)
+		assert.Less(t, len(e.Message), 1000)
+	}
+	require.NoError(t, q.Delete(receipt))
+	assert.Zero(t, q.Stats().InFlight)
 }
 
 func TestQueues(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 
 // A receipt handle names a queue, a message in it, and which of its receives it stands for.
 
+const receiptSize = 24 // bytes, before they are encoded
+
 func (q *Queue) receipt(m *message) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), q.nonce)
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, receiptSize), q.nonce)
 	b = binary.BigEndian.AppendUint64(b, m.seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(m.receives))
 	return base64.StdEncoding.EncodeToString(b)
@@ -19,9 +21,10 @@ func (q *Queue) receipt(m *message) string {
 // of its last receive. In a FIFO queue it may not be of another, or be used after the
 // visibility timeout.
 func (q *Queue) find(receipt string) (m *message, last bool, err error) {
-	b, err := base64.StdEncoding.DecodeString(receipt)
-	if err != nil || len(b) != 24 || binary.BigEndian.Uint64(b) != q.nonce {
-		return nil, false, q.refuse(CodeReceiptHandleIsInvalid, "The input receipt handle %q is not a valid receipt handle.", receipt)
+	b, err := base64.StdEncoding.DecodeString(receipt) // which passes over line ends
+	long := len(receipt) > base64.StdEncoding.EncodedLen(receiptSize)
+	if err != nil || long || len(b) != receiptSize || binary.BigEndian.Uint64(b) != q.nonce {
+		return nil, false, q.refuse(CodeReceiptHandleIsInvalid, "The input receipt handle %.100q is not a valid receipt handle.", receipt)
 	}
 	m = q.messages[binary.BigEndian.Uint64(b[8:])]
 	if m == nil {
@@ -61,8 +64,9 @@ func (q *Queue) delete(receipt string) error {
 
 // ChangeVisibility hides the message that was received with that handle for d from now; zero,
 // or less, makes it ready. With what has passed since it was received that may be 12 hours at
-// most. The handle must be of the last receive; that, and after the visibility timeout what
-// else, is as with Delete.
+// most. The handle must be of the last receive. In a standard queue, after the visibility
+// timeout, there is no error, and the message stays ready; in a FIFO queue the handle has
+// expired, as with Delete.
 func (q *Queue) ChangeVisibility(receipt string, d time.Duration) error {
 	q.service.mu.Lock()
 	defer q.service.mu.Unlock()
@@ -85,10 +89,11 @@ func (q *Queue) changeVisibility(receipt string, d time.Duration, now time.Time)
 		return q.refuseValue("VisibilityTimeout", d.Seconds(), "Must be >= 0 and <= 43200, if provided.")
 	case now.Add(d).Sub(m.received) > MaxVisibilityTimeout:
 		return q.refuseValue("VisibilityTimeout", d.Seconds(), "Total VisibilityTimeout for the message is beyond the limit [43200 seconds].")
+	case m.state != inFlight: // ready again, and anybody's
 	case d > 0:
 		m.visible = now.Add(d)
 		q.move(m, inFlight)
-	case m.state == inFlight:
+	default:
 		q.move(m, ready)
 	}
 	return nil

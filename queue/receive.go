@@ -20,6 +20,7 @@ const maxReceive = 10
 type waiter struct {
 	max        int
 	visibility time.Duration
+	patient    bool           // it waits, too, while there are MaxInFlight messages in flight
 	got        chan []Message // takes what it gets, once; closed if the queue is deleted
 }
 
@@ -60,9 +61,10 @@ func (q *Queue) Receive(ctx context.Context, o ReceiveOptions) ([]Message, error
 	return q.await(ctx, o, timer.C)
 }
 
-// await receives what it can, and waits for it until ctx or wait end.
+// await receives what it can, and waits for it until ctx or wait end; with a nil wait, which
+// never ends, also for messages in flight to become fewer.
 func (q *Queue) await(ctx context.Context, o ReceiveOptions, wait <-chan time.Time) ([]Message, error) {
-	w := &waiter{max: o.Max, visibility: o.Visibility, got: make(chan []Message, 1)}
+	w := &waiter{max: o.Max, visibility: o.Visibility, patient: wait == nil, got: make(chan []Message, 1)}
 	messages, place, err := q.receiveNow(o, w)
 	if len(messages) > 0 || err != nil {
 		return messages, err
@@ -91,7 +93,7 @@ func (q *Queue) receiveNow(o ReceiveOptions, w *waiter) (got []Message, place *l
 	if err != nil {
 		return nil, nil, err
 	}
-	if !q.fifo && q.counts[inFlight] >= MaxInFlight {
+	if !q.fifo && q.counts[inFlight] >= MaxInFlight && (w == nil || !w.patient) {
 		return nil, nil, q.refuse(CodeOverLimit, "Too many messages in flight: want fewer than %d, got %d.", MaxInFlight, q.counts[inFlight])
 	}
 	q.serve(now) // those who came before, with what enter has brought

@@ -212,11 +212,10 @@ func (s *simulation) change(r receipt, d time.Duration) {
 	found := m.find(r.body, r.total)
 	require.Equal(s.t, found == nil, err != nil, "%v", err)
 	switch {
-	case found == nil:
+	case found == nil || !found.inFlight:
 	case d > 0:
-		found.ready, found.inFlight, found.visible = 0, true, time.Now().Add(d)
-		m.reopen()
-	case found.inFlight:
+		found.visible = time.Now().Add(d)
+	default:
 		m.makeReady(found)
 	}
 }

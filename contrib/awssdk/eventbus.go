@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -16,6 +17,10 @@ import (
 
 // DefaultConcurrency is the Concurrency of the targets made here: ten full requests.
 const DefaultConcurrency = 100
+
+// DefaultTimeout is the Timeout of the targets made here, the retries of the SDK's client
+// included.
+const DefaultTimeout = time.Minute
 
 // EventBus returns a target that puts each event on a bus of EventBridge, named by name or
 // ARN, "" being the default one. The event there has the same source, detail-type, detail,
@@ -34,6 +39,8 @@ const DefaultConcurrency = 100
 //     times by then; its Options.Retryer says how often.)
 //   - When the context of an attempt ends, the attempt fails, and the others that share its
 //     request go on. Its event may have been put: delivery is at least once.
+//   - An attempt ends after the target's Timeout, [DefaultTimeout] unless it is changed. With
+//     none, one request that hangs would hold up all that do not fill another.
 //
 // Events whose source begins with "aws." are dead letters, since the service takes none
 // from others, and so are events of 1 MiB. A target that is a bus takes no Input: with one,
@@ -44,7 +51,7 @@ func EventBus(id string, client EventsClient, bus string) footbridge.Target {
 	}
 	b := &eventBus{client: client, name: bus}
 	b.batch = batcher[types.PutEventsRequestEntry]{maxSize: footbridge.MaxRequestSize - 1, send: b.send}
-	return footbridge.Target{ID: id, Handler: b, Concurrency: DefaultConcurrency}
+	return footbridge.Target{ID: id, Handler: b, Concurrency: DefaultConcurrency, Timeout: DefaultTimeout}
 }
 
 // An eventBus is the handler of a bus of EventBridge.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,6 +209,37 @@ func TestTimeoutOfOne(t *testing.T) {
 		assert.NoError(t, <-patient)
 		assert.Equal(t, [][]string{{`{"n":0}`}, {`{"n":1}`, `{"n":2}`}}, f.details())
 	})
+}
+
+// A request that hangs is given up, and what waits for it goes on.
+func TestRequestThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeEvents{}
+		bus, dlq := busTo(t, EventBus("cloud", &hangsFirst{fakeEvents: f}, ""))
+		publish(t, bus, `{"n":1}`)
+		synctest.Wait()
+		publish(t, bus, `{"n":2}`)
+		time.Sleep(DefaultTimeout + time.Minute)
+		assert.EqualValues(t, 2, bus.Stats().Delivered)
+		assert.ElementsMatch(t, []string{`{"n":1}`, `{"n":2}`}, slices.Concat(f.details()...))
+		require.NoError(t, bus.Close(t.Context()))
+		assert.Empty(t, letters(dlq))
+		assert.Equal(t, DefaultTimeout, Queue("sqs", &fakeQueue{}, "url").Timeout)
+	})
+}
+
+// hangsFirst is a client whose first request takes as long as its context.
+type hangsFirst struct {
+	*fakeEvents
+	first atomic.Bool
+}
+
+func (h *hangsFirst) PutEvents(ctx context.Context, in *eventbridge.PutEventsInput, opts ...func(*eventbridge.Options)) (*eventbridge.PutEventsOutput, error) {
+	if h.first.CompareAndSwap(false, true) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.fakeEvents.PutEvents(ctx, in, opts...)
 }
 
 // A Close by force ends the requests; the bubble fails if a goroutine of theirs is left.

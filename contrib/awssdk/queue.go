@@ -58,7 +58,7 @@ func queueTarget(id string, client QueueClient, url string, group func(footbridg
 	}
 	q := &sqsQueue{client: client, url: url, group: group}
 	q.batch = batcher[types.SendMessageBatchRequestEntry]{maxSize: maxMessages, send: q.send}
-	return footbridge.Target{ID: id, Handler: q, Concurrency: DefaultConcurrency}
+	return footbridge.Target{ID: id, Handler: q, Concurrency: DefaultConcurrency, Timeout: DefaultTimeout}
 }
 
 // An sqsQueue is the handler of a queue of SQS.

@@ -104,6 +104,25 @@ func TestMessagesThatFailAreRetriedAlone(t *testing.T) {
 	})
 }
 
+// A message that the answer leaves out was not sent, for all that is known.
+func TestMessageWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeQueue{answer: func(n int, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
+			if n == 1 {
+				return &sqs.SendMessageBatchOutput{}, nil
+			}
+			return &sqs.SendMessageBatchOutput{Successful: []types.SendMessageBatchResultEntry{{Id: in.Entries[0].Id}}}, nil
+		}}
+		target := Queue("sqs", f, "url")
+		target.Input = footbridge.Input{Path: "$.detail"}
+		bus, dlq := busTo(t, target)
+		publish(t, bus, `{"n":1}`)
+		require.NoError(t, bus.Close(t.Context()))
+		assert.Equal(t, [][]string{{`{"n":1}`}, {`{"n":1}`}}, f.bodies())
+		assert.Empty(t, letters(dlq))
+	})
+}
+
 func TestFIFOQueueKeepsTheOrderOfAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := map[string][]string{} // bodies by group, as the queue takes them
