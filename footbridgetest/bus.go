@@ -16,16 +16,19 @@ import (
 	"github.com/footbridge-go/footbridge"
 )
 
-// closeWait is how long a bus whose test has ended waits for handlers to return. It is
-// measured in ticks: those that a busy machine drops do not count.
+// How long a bus whose test has ended waits for handlers to return. It is measured in
+// ticks: those that a busy machine drops do not count. In a bubble it waits as long as
+// expectations do.
 const (
-	closeWait = 5 * time.Second
-	closeTick = time.Millisecond
+	closeWait  = 5 * time.Second
+	closeTick  = time.Millisecond
+	bubbleTick = time.Hour
 )
 
 // books are what New keeps of a bus.
 type books struct {
-	log logWriter
+	log  logWriter
+	test <-chan struct{} // Done of the test's context, by which tests are told apart
 
 	mu        sync.Mutex // guards the fields below
 	published []footbridge.Event
@@ -44,7 +47,10 @@ var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test h
 //   - When the test ends the bus is closed, as soon as it is idle: handlers may publish
 //     until then. What waits for a retry is attempted at once, as often as its policy allows.
 //   - The test fails on dead letters that no [ExpectDeadLetters] has asked for, on lost
-//     deliveries, and on handlers that do not return within five seconds.
+//     deliveries, and on handlers that do not return within five seconds, or in a bubble
+//     within 10,000 hours of its time.
+//   - What is said of an idle bus here and elsewhere in this package is meant of all buses
+//     that New has made for the same test, since one may forward to another.
 //
 // opts.Observer is told all the same.
 func New(t TB, opts *footbridge.Options) *footbridge.Bus {
@@ -53,7 +59,7 @@ func New(t TB, opts *footbridge.Options) *footbridge.Bus {
 	if opts != nil {
 		o = *opts
 	}
-	k := &books{log: logWriter{t: t}}
+	k := &books{log: logWriter{t: t}, test: t.Context().Done()}
 	if o.Logger == nil {
 		o.Logger = k.log.logger()
 	}
@@ -142,23 +148,32 @@ func (k *books) close(t TB, bus *footbridge.Bus) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	buses := ofTest(bus)
 	closed := make(chan error, 1)
 	go func() {
-		_ = bus.Wait(ctx) // since Close refuses what handlers publish
+		_ = waitAll(ctx, buses) // since Close refuses what handlers publish
 		closed <- bus.Close(ctx)
 	}()
+	most, tick := closeWait, closeTick
+	if inBubble() {
+		most, tick = bubblePatience, bubbleTick
+	}
 	// An attempt that fails waits again: RetryNow is for those that wait at the moment.
-	again := time.NewTicker(closeTick)
+	again := time.NewTicker(tick)
 	defer again.Stop()
 	var err error
-	for ticks, done := time.Duration(0), false; !done; {
+	for start, ticks, done := time.Now(), time.Duration(0), false; !done; {
 		select {
 		case err = <-closed:
 			done = true
 		case <-again.C:
-			bus.RetryNow()
-			if ticks++; ticks == closeWait/closeTick {
-				t.Errorf("footbridgetest: %v after the end of the test the bus is not idle: %s", closeWait, undecided(bus))
+			for _, b := range buses {
+				b.RetryNow()
+			}
+			if ticks++; ticks == most/tick {
+				if bus.Stats().Undecided > 0 { // else another bus is not idle, which is closed later
+					t.Errorf("footbridgetest: %v after the end of the test the bus is not idle: %s", time.Since(start).Round(time.Second), undecided(bus))
+				}
 				cancel() // closes by force
 			}
 		}

@@ -29,6 +29,10 @@
 // books; in a bubble, synctest.Wait comes first. A bus that is not idle after ten seconds
 // fails the test; where handlers take longer, call its Wait first.
 //
+// A bus may forward to another, and a handler may publish to one: expectations wait until
+// all buses that [New] has made for the test are idle at once. A bus that New has not made,
+// such as one of a [footbridge.Hub], is waited for by its own Wait.
+//
 // # Time
 //
 // All of this works in a bubble of testing/synctest, where a day of retries takes no time.

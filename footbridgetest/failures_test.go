@@ -43,6 +43,9 @@ func stuck(context.Context, footbridge.Event) error {
 
 const all = `{"source":["shop"]}`
 
+// realTime is when a bubble's time begins to be taken for the real one.
+var realTime = bubblesBegin.AddDate(20, 0, 0)
+
 // The failures of the kit's own expectations: each has a golden file of its name.
 var failures = map[string]func(t *recordingTB){
 	"expect": func(t *recordingTB) {
@@ -99,8 +102,16 @@ var failures = map[string]func(t *recordingTB){
 		time.AfterFunc(time.Minute, t.cancel)
 		r.ExpectNone()
 	},
+	"expect-other-not-idle": func(t *recordingTB) {
+		bus, other := New(t, nil), New(t, &footbridge.Options{Name: "other"})
+		gate := &Gate{}
+		t.Cleanup(gate.Release)
+		mustPut(t, other, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+		mustPublish(t, other, order("1", `{}`))
+		Record(t, bus, all).ExpectNone()
+	},
 	"expect-not-idle-in-real-time": func(t *recordingTB) {
-		time.Sleep(time.Until(bubblesBegin.AddDate(20, 0, 0))) // behind which time is real
+		time.Sleep(time.Until(realTime))
 		bus := New(t, nil)
 		gate := &Gate{}
 		t.Cleanup(gate.Release)
@@ -181,7 +192,13 @@ var failures = map[string]func(t *recordingTB){
 		ExpectDeadLetters(t, bus, "orders/mail")
 		mustPublish(t, bus, order("2", `{}`))
 	},
+	"close-stuck": func(t *recordingTB) { // of the two, one returns
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", all, footbridge.Func("mail", stuck), footbridge.Target{ID: "gate", Handler: &Gate{}})
+		mustPublish(t, bus, order("1", `{}`))
+	},
 	"close-running": func(t *recordingTB) {
+		time.Sleep(time.Until(realTime))
 		bus := New(t, nil)
 		mustPut(t, bus, "orders", all, footbridge.Func("mail", stuck), footbridge.Target{ID: "gate", Handler: &Gate{}})
 		mustPublish(t, bus, order("1", `{}`))

@@ -178,3 +178,38 @@ func TestMiddlewareSparesRecorders(t *testing.T) {
 	_, err := bus.Publish(t.Context(), order("1", `{}`))
 	assert.ErrorContains(t, err, "Middleware", "what footbridge.New refuses")
 }
+
+// An expectation on one bus waits for what another of the test is to forward to it, or has
+// a handler publish on it, and a bus is not closed before.
+func TestBusesOfATestWaitForEachOther(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		a, b, c := New(t, nil), New(t, &footbridge.Options{Name: "b"}), New(t, &footbridge.Options{Name: "c"})
+		late := footbridge.Backoff{Base: time.Hour, MaxDelay: time.Hour, NoJitter: true}
+		forward := footbridge.Forward("b", b)
+		forward.Handler, forward.Retry = FailTimes(1, errors.New("the line is down"), forward.Handler), late
+		mustPut(t, a, "forward", all, forward)
+		mustPut(t, b, "publish", all, footbridge.Func("c", func(ctx context.Context, e footbridge.Event) error {
+			_, err := c.Publish(ctx, e)
+			return err
+		}))
+		onB, onC := Record(t, b, all), Record(t, c, all)
+		mustPublish(t, a, order("1", `{}`))
+		onC.Expect(all)
+		onB.Expect(all)
+		mustPublish(t, a, order("2", `{}`))
+		onC.Wait(2)
+		mustPublish(t, a, order("3", `{}`)) // and the test ends
+	})
+	assert.Empty(t, failures)
+}
+
+// A bus that another test has made is none of a test's.
+func TestBusesOfOtherTestsAreNotWaitedFor(t *testing.T) {
+	gate := &Gate{}
+	bus := New(t, nil)
+	mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+	mustPublish(t, bus, order("1", `{}`))
+	gate.Wait(t, 1)
+	t.Run("another", func(t *testing.T) { Record(t, New(t, nil), all).ExpectNone() })
+	gate.Release()
+}

@@ -86,8 +86,8 @@ func (r *Recorder) Wait(n int) []footbridge.Event {
 	r.t.Helper()
 	ctx, cancel := patient(r.t)
 	defer cancel()
-	idle := make(chan error, 1)
-	go func() { idle <- r.bus.Wait(ctx) }()
+	buses, idle := ofTest(r.bus), make(chan error, 1)
+	go func() { idle <- waitAll(ctx, buses) }()
 	for {
 		r.mu.Lock()
 		got, grown := len(r.deliveries), r.grown
@@ -104,7 +104,7 @@ func (r *Recorder) Wait(n int) []footbridge.Event {
 			}
 			state := "the bus is idle"
 			if err != nil {
-				state = notIdle(ctx, r.bus)
+				state = notIdle(ctx, buses)
 			}
 			r.t.Fatalf("footbridgetest: %s: want %s, got %d, and %s%s%s", r.name, counted(n, "event"), len(events), state, listed("\n  got ", events), r.missed(len(events)))
 			return events

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,23 +65,76 @@ func why(ctx context.Context) string {
 	return "when the test ends"
 }
 
-// waitIdle waits until nothing on a bus is undecided, or fails the test and says what is.
+// waitIdle waits until nothing on the buses of a test is undecided, or fails the test and
+// says what is.
 func waitIdle(t TB, bus *footbridge.Bus) {
 	t.Helper()
 	ctx, cancel := patient(t)
 	defer cancel()
-	if bus.Wait(ctx) != nil {
-		t.Fatalf("footbridgetest: %s", notIdle(ctx, bus))
+	buses := ofTest(bus)
+	if waitAll(ctx, buses) != nil {
+		t.Fatalf("footbridgetest: %s", notIdle(ctx, buses))
 	}
 }
 
-// notIdle says why a bus is not idle for which a context of patient was too short.
-func notIdle(ctx context.Context, bus *footbridge.Bus) string {
-	s := fmt.Sprintf("the bus is not idle %s: %s", why(ctx), undecided(bus))
+// ofTest returns a bus and the others that New has made for the same test, which is not
+// over: what one of them has may be on its way to another.
+func ofTest(bus *footbridge.Bus) []*footbridge.Bus {
+	buses := []*footbridge.Bus{bus}
+	k, ok := allBooks.Load(bus)
+	if !ok {
+		return buses
+	}
+	for other, of := range allBooks.Range {
+		if other != bus && of.(*books).test == k.(*books).test {
+			buses = append(buses, other.(*footbridge.Bus))
+		}
+	}
+	slices.SortStableFunc(buses[1:], func(a, b *footbridge.Bus) int { return strings.Compare(a.Name(), b.Name()) })
+	return buses
+}
+
+// waitAll waits until all buses are idle at once: each has been idle, and meanwhile none
+// has accepted anything, as in [footbridge.Hub.Wait].
+func waitAll(ctx context.Context, buses []*footbridge.Bus) error {
+	for {
+		before := deliveries(buses)
+		for _, b := range buses {
+			if err := b.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		if deliveries(buses) == before {
+			return nil
+		}
+	}
+}
+
+// deliveries returns how many the buses have accepted.
+func deliveries(buses []*footbridge.Bus) (n int64) {
+	for _, b := range buses {
+		n += b.Stats().Deliveries
+	}
+	return n
+}
+
+// notIdle says why buses are not idle for which a context of patient was too short: the
+// first that is not, by name if it is not the first of all.
+func notIdle(ctx context.Context, buses []*footbridge.Bus) string {
+	bus, which := buses[0], "the bus"
+	for _, b := range buses {
+		if b.Stats().Undecided > 0 {
+			if b != bus {
+				bus, which = b, "bus "+b.Name()+" of this test"
+			}
+			break
+		}
+	}
+	s := fmt.Sprintf("%s is not idle %s: %s", which, why(ctx), undecided(bus))
 	if context.Cause(ctx) == errPatience {
 		for _, t := range bus.Stats().Targets {
 			if t.Retrying > 0 {
-				return s + "\n  retries take their time here, and none in a bubble of testing/synctest; see also Options.Retry"
+				return s + "\n  retries, and letters that a DLQ has refused, take their time here, and none in a bubble of testing/synctest; see also Options.Retry"
 			}
 		}
 	}
