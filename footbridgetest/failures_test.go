@@ -208,7 +208,10 @@ var failures = map[string]func(t *recordingTB){
 			"a.txt": {Data: []byte("# Orders\npattern {\"total\":[5]}\nmatch   {\"total\":\"5\"}\nreject  {\"total\":5}\nreject  {\"total\":6}\nmatch {\"total\"}\n\n" +
 				"pattern {\"total\":[]}\nmatch {}\n\npattern {\"total\":[5]}\nerror /total@9: no\n")},
 			"b.txt": {Data: []byte("match {}\n")},
-			"c.md":  {Data: []byte("not read")},
+			"d.txt": {Data: []byte("# pattern {\"total\":[5]}\n")},
+			"e.txt": {Data: []byte("pattern\t{\"total\":[5]}\nmatch\t{\"total\":5}\nmatch {\"total\":5,}\nmtach {}\n\n" +
+				"pattern {\"total\":[6]}\n\npattern {\"total\":[7]}\nmatch {\"total\":8}\n\npattern {}\nwant {}\n")},
+			"c.md": {Data: []byte("not read")},
 		}, "*.txt")
 		RunPatternFiles(t, fstest.MapFS{}, "*.txt")
 	},
