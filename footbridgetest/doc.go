@@ -20,7 +20,7 @@
 //
 // A [Recorder] is a target that keeps what it gets; [Record] puts one under a rule of its
 // own. [ExpectPublished] is about all that was published, [ExpectDeadLetters] about what
-// could not be delivered, and [ExpectRouted] about where an event would go, without
+// could not be delivered, [ExpectLost] about what no one has taken, and [ExpectRouted] about where an event would go, without
 // delivering it. A failed expectation says why the nearest event does not match.
 //
 // Expectations wait until the bus has nothing undecided, by [footbridge.Bus.Wait]: what

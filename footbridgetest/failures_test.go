@@ -3,6 +3,7 @@ package footbridgetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -191,6 +192,52 @@ var failures = map[string]func(t *recordingTB){
 		mustPublish(t, bus, order("1", `{}`))
 		ExpectDeadLetters(t, bus, "orders/mail")
 		mustPublish(t, bus, order("2", `{}`))
+	},
+	"expect-in-handler": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry})
+		r := Record(t, bus, all)
+		mustPut(t, bus, "orders", all, footbridge.Func("expect", func(context.Context, footbridge.Event) error {
+			r.ExpectNone()
+			return nil
+		}), footbridge.Func("wait", func(context.Context, footbridge.Event) error {
+			<-time.After(time.Second)
+			r.Wait(2)
+			return nil
+		}))
+		mustPublish(t, bus, order("1", `{}`))
+		ExpectDeadLetters(t, bus, "orders/expect", "orders/wait")
+	},
+	"expect-many": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry})
+		r := Record(t, bus, all)
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(99, errors.New("mail server is down"), nil)})
+		var patterns []string
+		for i := range 13 {
+			mustPublish(t, bus, order(fmt.Sprintf("%02d", i), `{}`))
+			patterns = append(patterns, `{"source":["bank"]}`)
+		}
+		r.ExpectNone()
+		r.Expect(patterns...)
+		ExpectDeadLetters(t, bus)
+		for i := range 12 {
+			mustPublish(t, bus, order(fmt.Sprintf("%02d", i), `{}`))
+		}
+	},
+	"expect-published-to": func(t *recordingTB) {
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(0, nil, nil)})
+		r := Record(t, bus, all)
+		if _, err := bus.PublishTo(t.Context(), order("1", `{}`), "orders"); err != nil {
+			t.Fatalf("%v", err)
+		}
+		r.Wait(1)
+	},
+	"expect-lost": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, DLQ: &footbridge.MemoryDLQ{Capacity: 1}})
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(9, errors.New("mail server is down"), nil), Concurrency: 1})
+		mustPublish(t, bus, order("1", `{}`), order("2", `{}`))
+		ExpectDeadLetters(t, bus, "orders/mail")
+		ExpectLost(t, bus, "orders/charge")
 	},
 	"close-stuck": func(t *recordingTB) { // of the two, one returns
 		bus := New(t, nil)

@@ -160,6 +160,34 @@ func TestExpectRouted(t *testing.T) {
 	ExpectRouted(t, bus, order("1", `{"total":50}`), "orders/b", "orders/a", "dear/a")
 	ExpectRouted(t, bus, footbridge.Event{Source: "bank", DetailType: "x", Detail: []byte(`{}`)})
 	r.ExpectNone()
+	Record(t, bus, all)
+	ExpectRouted(t, bus, order("1", `{"total":5}`), "orders/b", "orders/a") // a recorder of the test is no target of the code
+}
+
+// Lost deliveries that were expected do not fail the test.
+func TestExpectLost(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, DLQ: &footbridge.MemoryDLQ{Capacity: 1}})
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(2, errors.New("down"), nil), Concurrency: 1})
+		mustPublish(t, bus, order("1", `{}`), order("2", `{}`))
+		ExpectDeadLetters(t, bus, "orders/mail")
+		assert.Equal(t, "2", ExpectLost(t, bus, "orders/mail")[0].Letter.Event.ID)
+		ExpectLost(t, bus)
+	})
+	assert.Empty(t, failures)
+}
+
+// Patterns that all match the same events, and one more, are paired.
+func TestPairsManyAlike(t *testing.T) {
+	bus := New(t, nil)
+	r := Record(t, bus, all)
+	patterns := []string{`{"detail":{"id":["O-0"]}}`}
+	mustPublish(t, bus, order("0", `{"id":"O-0"}`))
+	for range 500 {
+		patterns = append([]string{all}, patterns...)
+		mustPublish(t, bus, order("1", `{"id":"O-1"}`))
+	}
+	r.Expect(patterns...)
 }
 
 // Middleware injects faults into the handlers of rules, and not into what Record records.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,11 +70,29 @@ func why(ctx context.Context) string {
 // says what is.
 func waitIdle(t TB, bus *footbridge.Bus) {
 	t.Helper()
+	if inHandler() {
+		t.Fatalf("footbridgetest: an expectation in a handler waits for that handler, and so for ever: expect in the test itself")
+	}
 	ctx, cancel := patient(t)
 	defer cancel()
 	buses := ofTest(bus)
 	if waitAll(ctx, buses) != nil {
 		t.Fatalf("footbridgetest: %s", notIdle(ctx, buses))
+	}
+}
+
+// inHandler reports whether its caller is called by a worker of a bus.
+func inHandler() bool {
+	var callers [128]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, "github.com/footbridge-go/footbridge/internal/dispatch.") {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
 
