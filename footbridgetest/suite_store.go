@@ -79,10 +79,10 @@ func storeKeepsEvents(ctx context.Context, s archive.Store) error {
 	for i := range wholeLetters {
 		e := letterOf(i).Event
 		e.Time = suiteTime.Add(time.Duration(i)*time.Minute + time.Nanosecond)
+		want = append(want, keptEvent(e)) // before Append can change it
 		if err := s.Append(ctx, e); err != nil {
 			return err
 		}
-		want = append(want, keptEvent(e))
 	}
 	events, err := readAll(ctx, s, always[0], always[1])
 	if err != nil {
