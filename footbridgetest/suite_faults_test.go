@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,12 @@ func TestStoreFindsFaults(t *testing.T) {
 	for name, fault := range map[string]func(e *footbridge.Event){
 		"detail encoded": func(e *footbridge.Event) { e.Detail = reencode(e.Detail) },
 		"HTML escaped":   func(e *footbridge.Event) { e.Detail = []byte(strings.ReplaceAll(string(e.Detail), "<", `\u003c`)) },
-		"whole seconds":  func(e *footbridge.Event) { e.Time = e.Time.Truncate(time.Second) },
+		"changed for all": func(e *footbridge.Event) {
+			shared := e.Detail
+			e.Detail = slices.Clone(shared)
+			shared[1] = 'x'
+		},
+		"whole seconds": func(e *footbridge.Event) { e.Time = e.Time.Truncate(time.Second) },
 	} {
 		failures, _ := run(t, func(t *recordingTB) {
 			TestStore(t, func() (archive.Store, error) { return &faultyStore{fault: fault}, nil })

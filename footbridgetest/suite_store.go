@@ -79,9 +79,12 @@ func storeKeepsEvents(ctx context.Context, s archive.Store) error {
 	for i := range wholeLetters {
 		e := letterOf(i).Event
 		e.Time = suiteTime.Add(time.Duration(i)*time.Minute + time.Nanosecond)
-		want = append(want, keptEvent(e)) // before Append can change it
+		want = append(want, keptEvent(e))
 		if err := s.Append(ctx, e); err != nil {
 			return err
+		}
+		if keptEvent(e) != want[i] {
+			return errors.New("Append has changed the event, which its publisher and all its targets share")
 		}
 	}
 	events, err := readAll(ctx, s, always[0], always[1])
