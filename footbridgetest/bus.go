@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge"
@@ -29,6 +30,8 @@ const (
 type books struct {
 	log  logWriter
 	test <-chan struct{} // Done of the test's context, by which tests are told apart
+
+	toldInHandler atomic.Bool // that an expectation was in a handler
 
 	mu        sync.Mutex // guards the fields below
 	published []footbridge.Event
@@ -259,7 +262,7 @@ func undecided(bus *footbridge.Bus) string {
 		for _, n := range []struct {
 			n    int
 			what string
-		}{{s.Running, "running"}, {s.Waiting, "waiting for their turn"}, {s.Retrying, "waiting for a retry"}} {
+		}{{s.Running, "running"}, {s.Waiting, "waiting for their turn"}, {s.Retrying, "waiting to be tried again"}} {
 			if n.n > 0 {
 				parts = append(parts, fmt.Sprintf("%s/%s: %d %s", s.Rule, s.Target, n.n, n.what))
 			}
