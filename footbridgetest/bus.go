@@ -53,7 +53,8 @@ var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test h
 //     deliveries that no [ExpectLost] has asked for, and on handlers that do not return
 //     within five seconds, or in a bubble within 10,000 hours of its time.
 //   - What is said of an idle bus here and elsewhere in this package is meant of all buses
-//     that New has made for the same test, since one may forward to another.
+//     that New has made for the same test, since one may forward to another. If at the end
+//     only others are not idle, the bus is closed behind those five seconds without a failure.
 //
 // opts.Observer is told all the same.
 func New(t TB, opts *footbridge.Options) *footbridge.Bus {

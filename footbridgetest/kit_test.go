@@ -231,6 +231,21 @@ func TestBusesOfATestWaitForEachOther(t *testing.T) {
 	assert.Empty(t, failures)
 }
 
+// A bus that is idle closes although another, which is closed later, never is.
+func TestCloseDoesNotWaitForEverForOthers(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		gate := &Gate{}
+		first := New(t, nil)
+		t.Cleanup(gate.Release)
+		mustPut(t, first, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+		second := New(t, nil)
+		Record(t, second, all)
+		mustPublish(t, second, order("1", `{}`))
+		mustPublish(t, first, order("2", `{}`))
+	})
+	assert.Empty(t, failures)
+}
+
 // A bus that another test has made is none of a test's.
 func TestBusesOfOtherTestsAreNotWaitedFor(t *testing.T) {
 	gate := &Gate{}
