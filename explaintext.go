@@ -172,11 +172,28 @@ func (t *explainTable) text(indent string) string {
 				s.WriteString(strings.TrimRight(line, " ") + "\n")
 				line = indent + strings.Repeat(" ", 4)
 			}
-			line += part + " "
+			lines := wrapped(part, lineWidth-utf8.RuneCountInString(line))
+			for _, full := range lines[:len(lines)-1] {
+				s.WriteString(line + full + "\n")
+				line = indent + strings.Repeat(" ", 5)
+			}
+			line += lines[len(lines)-1] + " "
 		}
 		s.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	return s.String()
+}
+
+// wrapped breaks a text at spaces into lines of a width, as far as there are spaces.
+func wrapped(text string, width int) (lines []string) {
+	for utf8.RuneCountInString(text) > width {
+		at := strings.LastIndexByte(string([]rune(text)[:width+1]), ' ')
+		if at <= 0 {
+			break
+		}
+		lines, text = append(lines, text[:at]), text[at+1:]
+	}
+	return append(lines, text)
 }
 
 // printable escapes what would break a line or upset a terminal.

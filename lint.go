@@ -34,6 +34,7 @@ const (
 	LintCovered        = explain.Covered        // another value of the list, or branch of the $or, takes all that this one does
 	LintAlwaysHolds    = explain.AlwaysHolds    // the list takes every value
 	LintNumericString  = explain.NumericString  // a hint: a string of digits, where events often have a number
+	LintLiteralStar    = explain.LiteralStar    // a hint: a * in a string or at the end of a prefix, where it stands for itself
 	LintValueAndFields = explain.ValueAndFields // the pattern wants a value of a field, and fields below it
 	LintRefused        = "refused"              // a bus with Options.Strict, and the service, refuse it, for the reason given
 )

@@ -11,21 +11,27 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/footbridge-go/footbridge"
 )
 
-// closeWait is how long a bus whose test has ended waits for handlers to return. It is
-// measured in ticks: those that a busy machine drops do not count.
+// How long a bus whose test has ended waits for handlers to return. It is measured in
+// ticks: those that a busy machine drops do not count. In a bubble it waits as long as
+// expectations do.
 const (
-	closeWait = 5 * time.Second
-	closeTick = time.Millisecond
+	closeWait  = 5 * time.Second
+	closeTick  = time.Millisecond
+	bubbleTick = time.Hour
 )
 
 // books are what New keeps of a bus.
 type books struct {
-	log logWriter
+	log  logWriter
+	test <-chan struct{} // Done of the test's context, by which tests are told apart
+
+	toldInHandler atomic.Bool // that an expectation was in a handler
 
 	mu        sync.Mutex // guards the fields below
 	published []footbridge.Event
@@ -44,7 +50,11 @@ var allBooks sync.Map // of *books by *footbridge.Bus, from New until the test h
 //   - When the test ends the bus is closed, as soon as it is idle: handlers may publish
 //     until then. What waits for a retry is attempted at once, as often as its policy allows.
 //   - The test fails on dead letters that no [ExpectDeadLetters] has asked for, on lost
-//     deliveries, and on handlers that do not return within five seconds.
+//     deliveries that no [ExpectLost] has asked for, and on handlers that do not return
+//     within five seconds, or in a bubble within 10,000 hours of its time.
+//   - What is said of an idle bus here and elsewhere in this package is meant of all buses
+//     that New has made for the same test, since one may forward to another. If at the end
+//     only others are not idle, the bus is closed behind those five seconds without a failure.
 //
 // opts.Observer is told all the same.
 func New(t TB, opts *footbridge.Options) *footbridge.Bus {
@@ -53,7 +63,7 @@ func New(t TB, opts *footbridge.Options) *footbridge.Bus {
 	if opts != nil {
 		o = *opts
 	}
-	k := &books{log: logWriter{t: t}}
+	k := &books{log: logWriter{t: t}, test: t.Context().Done()}
 	if o.Logger == nil {
 		o.Logger = k.log.logger()
 	}
@@ -142,42 +152,76 @@ func (k *books) close(t TB, bus *footbridge.Bus) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	buses := ofTest(bus)
 	closed := make(chan error, 1)
 	go func() {
-		_ = bus.Wait(ctx) // since Close refuses what handlers publish
+		_ = waitAll(ctx, buses) // since Close refuses what handlers publish
 		closed <- bus.Close(ctx)
 	}()
+	limit, tick := closeWait, closeTick
+	if inBubble() {
+		limit, tick = bubblePatience, bubbleTick
+	}
 	// An attempt that fails waits again: RetryNow is for those that wait at the moment.
-	again := time.NewTicker(closeTick)
+	again := time.NewTicker(tick)
 	defer again.Stop()
 	var err error
-	for ticks, done := time.Duration(0), false; !done; {
+	for start, ticks, done := time.Now(), time.Duration(0), false; !done; {
 		select {
 		case err = <-closed:
 			done = true
 		case <-again.C:
-			bus.RetryNow()
-			if ticks++; ticks == closeWait/closeTick {
-				t.Errorf("footbridgetest: %v after the end of the test the bus is not idle: %s", closeWait, undecided(bus))
+			for _, b := range buses {
+				b.RetryNow()
+			}
+			if ticks++; ticks == limit/tick {
+				if bus.Stats().Undecided > 0 { // else another bus is not idle, which is closed later
+					t.Errorf("footbridgetest: %v after the end of the test the bus is not idle: %s", time.Since(start).Round(time.Second), undecided(bus))
+				}
 				cancel() // closes by force
 			}
 		}
 	}
-	var forced *footbridge.CloseError // whose dead letters and losses are reported one by one
+	var forced *footbridge.CloseError // whose dead letters and losses are in the books
 	if err != nil && !errors.As(err, &forced) {
 		t.Errorf("footbridgetest: %v", err)
 	}
+	k.report(t, forced != nil)
+}
+
+// report fails the test on what nobody expected. Of what became of deliveries because the
+// bus was closed by force it gives the number: why it was is reported already.
+func (k *books) report(t TB, forced bool) {
+	t.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	closed := 0
+	var faults []string
 	slices.SortStableFunc(k.letters, compareLetters)
 	for i := range k.letters {
-		t.Errorf("footbridgetest: unexpected dead letter: %s", letterText(&k.letters[i]))
+		if forced && k.letters[i].ErrorCode == footbridge.CodeBusClosed {
+			closed++
+			continue
+		}
+		faults = append(faults, "unexpected dead letter: "+letterText(&k.letters[i]))
 	}
-	slices.SortStableFunc(k.lost, func(a, b footbridge.LostInfo) int { return compareLetters(a.Letter, b.Letter) })
+	slices.SortStableFunc(k.lost, compareLost)
 	for i := range k.lost {
-		t.Errorf("footbridgetest: lost delivery (%v): %s", k.lost[i].Err, letterText(&k.lost[i].Letter))
+		if forced && k.lost[i].Letter.ErrorCode == footbridge.CodeBusClosed {
+			closed++
+			continue
+		}
+		faults = append(faults, fmt.Sprintf("lost delivery (%v): %s", k.lost[i].Err, letterText(&k.lost[i].Letter)))
+	}
+	for _, fault := range shortened(faults, "unexpected dead letters and lost deliveries: ") {
+		t.Errorf("footbridgetest: %s", fault)
+	}
+	if closed > 0 {
+		t.Errorf("footbridgetest: deliveries given up when the bus was closed by force: %d", closed)
 	}
 }
+
+func compareLost(a, b footbridge.LostInfo) int { return compareLetters(a.Letter, b.Letter) }
 
 // compareLetters orders letters by target and event, so that reports are the same in each run.
 func compareLetters(a, b footbridge.DeadLetter) int {
@@ -196,7 +240,7 @@ func letterText(d *footbridge.DeadLetter) string {
 
 // eventText returns an event in short.
 func eventText(e *footbridge.Event) string {
-	const most, uuid, enough = 120, 36, 8
+	const longest, uuid, enough = 120, 36, 8
 	id := e.ID
 	if len(id) == uuid {
 		id = id[:enough] + "…" // such as New made; logs have all of it
@@ -206,8 +250,8 @@ func eventText(e *footbridge.Event) string {
 	if json.Compact(&compact, e.Detail) == nil {
 		detail = compact.String()
 	}
-	if len(detail) > most {
-		detail = strings.ToValidUTF8(detail[:most], "") + "…"
+	if len(detail) > longest {
+		detail = strings.ToValidUTF8(detail[:longest], "") + "…"
 	}
 	return strings.TrimSuffix("event "+id, " ") + fmt.Sprintf(" (%s, %s) %s", e.Source, e.DetailType, detail)
 }
@@ -219,7 +263,7 @@ func undecided(bus *footbridge.Bus) string {
 		for _, n := range []struct {
 			n    int
 			what string
-		}{{s.Running, "running"}, {s.Waiting, "waiting for their turn"}, {s.Retrying, "waiting for a retry"}} {
+		}{{s.Running, "running"}, {s.Waiting, "waiting for their turn"}, {s.Retrying, "waiting to be tried again"}} {
 			if n.n > 0 {
 				parts = append(parts, fmt.Sprintf("%s/%s: %d %s", s.Rule, s.Target, n.n, n.what))
 			}

@@ -20,7 +20,7 @@
 //
 // A [Recorder] is a target that keeps what it gets; [Record] puts one under a rule of its
 // own. [ExpectPublished] is about all that was published, [ExpectDeadLetters] about what
-// could not be delivered, and [ExpectRouted] about where an event would go, without
+// could not be delivered, [ExpectLost] about what no one has taken, and [ExpectRouted] about where an event would go, without
 // delivering it. A failed expectation says why the nearest event does not match.
 //
 // Expectations wait until the bus has nothing undecided, by [footbridge.Bus.Wait]: what
@@ -28,6 +28,10 @@
 // certain. Publish before you expect: what a goroutine may publish later is on no bus's
 // books; in a bubble, synctest.Wait comes first. A bus that is not idle after ten seconds
 // fails the test; where handlers take longer, call its Wait first.
+//
+// A bus may forward to another, and a handler may publish to one: expectations wait until
+// all buses that [New] has made for the test are idle at once. A bus that New has not made,
+// such as one of a [footbridge.Hub], is waited for by its own Wait.
 //
 // # Time
 //

@@ -69,10 +69,11 @@ func Example_synctest() {
 
 		bank = nil
 		n, err := dlq.Redrive(t.Context(), bus, nil)
+		footbridgetest.ExpectDeadLetters(t, bus) // waits for what was redriven
 		fmt.Println("redriven:", n, err)
 	})
 	// Output:
 	// charge order O-1: the bank is closed after 24h0m0s
-	// redriven: 1 <nil>
 	// email about O-1
+	// redriven: 1 <nil>
 }

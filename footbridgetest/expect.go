@@ -39,29 +39,56 @@ func ExpectDeadLetters(t TB, bus *footbridge.Bus, targets ...string) []footbridg
 	k.letters = nil
 	k.mu.Unlock()
 	slices.SortStableFunc(letters, compareLetters)
+	expectTargets(t, "dead letters", targets, letters)
+	return letters
+}
+
+// ExpectLost is [ExpectDeadLetters] about the deliveries that were lost, since they had no
+// DLQ or it failed for good.
+func ExpectLost(t TB, bus *footbridge.Bus, targets ...string) []footbridge.LostInfo {
+	t.Helper()
+	k := booksOf(t, bus)
+	waitIdle(t, bus)
+	k.mu.Lock()
+	lost := k.lost
+	k.lost = nil
+	k.mu.Unlock()
+	slices.SortStableFunc(lost, compareLost)
+	var letters []footbridge.DeadLetter
+	for _, l := range lost {
+		letters = append(letters, l.Letter)
+	}
+	expectTargets(t, "lost deliveries", targets, letters)
+	return lost
+}
+
+// expectTargets fails the test unless letters are exactly of the targets.
+func expectTargets(t TB, what string, targets []string, letters []footbridge.DeadLetter) {
+	t.Helper()
 	var got []string
 	about := make(map[string][]string)
 	for i := range letters {
 		target := letterTarget(letters[i])
 		got = append(got, target)
-		about[target] = append(about[target], letterText(&letters[i]))
+		about[target] = append(about[target], "\n  not expected: "+letterText(&letters[i]))
 	}
 	missing, more := difference(targets, got)
-	if len(missing)+len(more) > 0 {
-		var s strings.Builder
-		for _, target := range missing {
-			fmt.Fprintf(&s, "\n  none for %s", target)
-		}
-		for _, target := range more {
-			fmt.Fprintf(&s, "\n  not expected: %s", strings.Join(about[target], "\n  not expected: "))
-		}
-		t.Errorf("footbridgetest: dead letters are not as expected: want %d, got %d%s", len(targets), len(got), s.String())
+	if len(missing)+len(more) == 0 {
+		return
 	}
-	return letters
+	var s strings.Builder
+	for _, target := range missing {
+		fmt.Fprintf(&s, "\n  none for %s", target)
+	}
+	for _, target := range more {
+		s.WriteString(strings.Join(shortened(about[target], "\n  not expected: "+target+": "), ""))
+	}
+	t.Errorf("footbridgetest: %s are not as expected: want %d, got %d%s", what, len(targets), len(letters), s.String())
 }
 
 // ExpectRouted fails the test unless the targets, each as RULE/TARGET, are exactly those
-// that an event would go to; none means that it goes to none. Nothing is published.
+// that an event would go to; none means that it goes to none. Those of [Record] do not
+// count. Nothing is published.
 func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...string) {
 	t.Helper()
 	x := bus.Explain(e)
@@ -75,7 +102,7 @@ func ExpectRouted(t TB, bus *footbridge.Bus, e footbridge.Event, targets ...stri
 		r := &x.Rules[i]
 		rules[r.Rule] = r
 		for _, id := range r.Targets {
-			if r.Matched() && x.Error == "" {
+			if r.Matched() && x.Error == "" && !strings.HasPrefix(r.Rule, rulePrefix) {
 				got = append(got, r.Rule+"/"+id)
 			}
 		}

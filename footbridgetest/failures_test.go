@@ -3,6 +3,7 @@ package footbridgetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,6 +43,9 @@ func stuck(context.Context, footbridge.Event) error {
 }
 
 const all = `{"source":["shop"]}`
+
+// realTime is when a bubble's time begins to be taken for the real one.
+var realTime = bubblesBegin.AddDate(20, 0, 0)
 
 // The failures of the kit's own expectations: each has a golden file of its name.
 var failures = map[string]func(t *recordingTB){
@@ -99,14 +103,23 @@ var failures = map[string]func(t *recordingTB){
 		time.AfterFunc(time.Minute, t.cancel)
 		r.ExpectNone()
 	},
+	"expect-other-not-idle": func(t *recordingTB) {
+		bus, other := New(t, nil), New(t, &footbridge.Options{Name: "other"})
+		gate := &Gate{}
+		t.Cleanup(gate.Release)
+		mustPut(t, other, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+		mustPublish(t, other, order("1", `{}`))
+		Record(t, bus, all).ExpectNone()
+	},
 	"expect-not-idle-in-real-time": func(t *recordingTB) {
+		time.Sleep(time.Until(realTime))
 		bus := New(t, nil)
 		gate := &Gate{}
 		t.Cleanup(gate.Release)
 		late := footbridge.Backoff{Base: time.Hour, NoJitter: true, MaxDelay: time.Hour}
 		mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate}, footbridge.Target{ID: "mail", Handler: FailTimes(1, errors.New("mail server is down"), nil), Retry: late})
 		mustPublish(t, bus, order("1", `{}`))
-		ExpectPublished(realTimeTB{t}, bus, all)
+		ExpectPublished(t, bus, all)
 	},
 	"record-too-late": func(t *recordingTB) {
 		bus := New(t, nil)
@@ -180,7 +193,55 @@ var failures = map[string]func(t *recordingTB){
 		ExpectDeadLetters(t, bus, "orders/mail")
 		mustPublish(t, bus, order("2", `{}`))
 	},
+	"expect-in-handler": func(t *recordingTB) {
+		bus := New(t, nil)
+		r := Record(t, bus, all)
+		mustPut(t, bus, "orders", all, footbridge.Func("expect", func(context.Context, footbridge.Event) error {
+			r.ExpectNone()
+			return nil
+		}))
+		mustPublish(t, bus, order("1", `{}`))
+		ExpectDeadLetters(t, bus, "orders/expect")
+	},
+	"expect-many": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry})
+		r := Record(t, bus, all)
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(99, errors.New("mail server is down"), nil)})
+		var patterns []string
+		for i := range 13 {
+			mustPublish(t, bus, order(fmt.Sprintf("%02d", i), `{}`))
+			patterns = append(patterns, `{"source":["bank"]}`)
+		}
+		r.ExpectNone()
+		r.Expect(patterns...)
+		ExpectDeadLetters(t, bus)
+		for i := range 12 {
+			mustPublish(t, bus, order(fmt.Sprintf("%02d", i), `{}`))
+		}
+	},
+	"expect-published-to": func(t *recordingTB) {
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(0, nil, nil)})
+		r := Record(t, bus, all)
+		if _, err := bus.PublishTo(t.Context(), order("1", `{}`), "orders"); err != nil {
+			t.Fatalf("%v", err)
+		}
+		r.Wait(1)
+	},
+	"expect-lost": func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, DLQ: &footbridge.MemoryDLQ{Capacity: 1}})
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(9, errors.New("mail server is down"), nil), Concurrency: 1})
+		mustPublish(t, bus, order("1", `{}`), order("2", `{}`))
+		ExpectDeadLetters(t, bus, "orders/mail")
+		ExpectLost(t, bus, "orders/charge")
+	},
+	"close-stuck": func(t *recordingTB) { // of the two, one returns
+		bus := New(t, nil)
+		mustPut(t, bus, "orders", all, footbridge.Func("mail", stuck), footbridge.Target{ID: "gate", Handler: &Gate{}})
+		mustPublish(t, bus, order("1", `{}`))
+	},
 	"close-running": func(t *recordingTB) {
+		time.Sleep(time.Until(realTime))
 		bus := New(t, nil)
 		mustPut(t, bus, "orders", all, footbridge.Func("mail", stuck), footbridge.Target{ID: "gate", Handler: &Gate{}})
 		mustPublish(t, bus, order("1", `{}`))
@@ -190,16 +251,14 @@ var failures = map[string]func(t *recordingTB){
 			"a.txt": {Data: []byte("# Orders\npattern {\"total\":[5]}\nmatch   {\"total\":\"5\"}\nreject  {\"total\":5}\nreject  {\"total\":6}\nmatch {\"total\"}\n\n" +
 				"pattern {\"total\":[]}\nmatch {}\n\npattern {\"total\":[5]}\nerror /total@9: no\n")},
 			"b.txt": {Data: []byte("match {}\n")},
-			"c.md":  {Data: []byte("not read")},
+			"d.txt": {Data: []byte("# pattern {\"total\":[5]}\n")},
+			"e.txt": {Data: []byte("pattern\t{\"total\":[5]}\nmatch\t{\"total\":5}\nmatch {\"total\":5,}\nmtach {}\n\n" +
+				"pattern {\"total\":[6]}\n\npattern {\"total\":[7]}\nmatch {\"total\":8}\n\npattern {}\nwant {}\n")},
+			"c.md": {Data: []byte("not read")},
 		}, "*.txt")
 		RunPatternFiles(t, fstest.MapFS{}, "*.txt")
 	},
 }
-
-// A realTimeTB is a test that is in no bubble.
-type realTimeTB struct{ *recordingTB }
-
-func (realTimeTB) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Each expectation that fails says so in the words of its golden file.
 func TestFailures(t *testing.T) {

@@ -160,6 +160,34 @@ func TestExpectRouted(t *testing.T) {
 	ExpectRouted(t, bus, order("1", `{"total":50}`), "orders/b", "orders/a", "dear/a")
 	ExpectRouted(t, bus, footbridge.Event{Source: "bank", DetailType: "x", Detail: []byte(`{}`)})
 	r.ExpectNone()
+	Record(t, bus, all)
+	ExpectRouted(t, bus, order("1", `{"total":5}`), "orders/b", "orders/a") // a recorder of the test is no target of the code
+}
+
+// Lost deliveries that were expected do not fail the test.
+func TestExpectLost(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		bus := New(t, &footbridge.Options{Retry: footbridge.NoRetry, DLQ: &footbridge.MemoryDLQ{Capacity: 1}})
+		mustPut(t, bus, "orders", all, footbridge.Target{ID: "mail", Handler: FailTimes(2, errors.New("down"), nil), Concurrency: 1})
+		mustPublish(t, bus, order("1", `{}`), order("2", `{}`))
+		ExpectDeadLetters(t, bus, "orders/mail")
+		assert.Equal(t, "2", ExpectLost(t, bus, "orders/mail")[0].Letter.Event.ID)
+		ExpectLost(t, bus)
+	})
+	assert.Empty(t, failures)
+}
+
+// Patterns that all match the same events, and one more, are paired.
+func TestPairsManyAlike(t *testing.T) {
+	bus := New(t, nil)
+	r := Record(t, bus, all)
+	patterns := []string{`{"detail":{"id":["O-0"]}}`}
+	mustPublish(t, bus, order("0", `{"id":"O-0"}`))
+	for range 500 {
+		patterns = append([]string{all}, patterns...)
+		mustPublish(t, bus, order("1", `{"id":"O-1"}`))
+	}
+	r.Expect(patterns...)
 }
 
 // Middleware injects faults into the handlers of rules, and not into what Record records.
@@ -177,4 +205,54 @@ func TestMiddlewareSparesRecorders(t *testing.T) {
 	bus = New(t, &footbridge.Options{Middleware: []footbridge.Middleware{trace, nil}})
 	_, err := bus.Publish(t.Context(), order("1", `{}`))
 	assert.ErrorContains(t, err, "Middleware", "what footbridge.New refuses")
+}
+
+// An expectation on one bus waits for what another of the test is to forward to it, or has
+// a handler publish on it, and a bus is not closed before.
+func TestBusesOfATestWaitForEachOther(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		a, b, c := New(t, nil), New(t, &footbridge.Options{Name: "b"}), New(t, &footbridge.Options{Name: "c"})
+		late := footbridge.Backoff{Base: time.Hour, MaxDelay: time.Hour, NoJitter: true}
+		forward := footbridge.Forward("b", b)
+		forward.Handler, forward.Retry = FailTimes(1, errors.New("the line is down"), forward.Handler), late
+		mustPut(t, a, "forward", all, forward)
+		mustPut(t, b, "publish", all, footbridge.Func("c", func(ctx context.Context, e footbridge.Event) error {
+			_, err := c.Publish(ctx, e)
+			return err
+		}))
+		onB, onC := Record(t, b, all), Record(t, c, all)
+		mustPublish(t, a, order("1", `{}`))
+		onC.Expect(all)
+		onB.Expect(all)
+		mustPublish(t, a, order("2", `{}`))
+		onC.Wait(2)
+		mustPublish(t, a, order("3", `{}`)) // and the test ends
+	})
+	assert.Empty(t, failures)
+}
+
+// A bus that is idle closes although another, which is closed later, never is.
+func TestCloseDoesNotWaitForEverForOthers(t *testing.T) {
+	failures, _ := run(t, func(t *recordingTB) {
+		gate := &Gate{}
+		first := New(t, nil)
+		t.Cleanup(gate.Release)
+		mustPut(t, first, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+		second := New(t, nil)
+		Record(t, second, all)
+		mustPublish(t, second, order("1", `{}`))
+		mustPublish(t, first, order("2", `{}`))
+	})
+	assert.Empty(t, failures)
+}
+
+// A bus that another test has made is none of a test's.
+func TestBusesOfOtherTestsAreNotWaitedFor(t *testing.T) {
+	gate := &Gate{}
+	bus := New(t, nil)
+	mustPut(t, bus, "orders", all, footbridge.Target{ID: "gate", Handler: gate})
+	mustPublish(t, bus, order("1", `{}`))
+	gate.Wait(t, 1)
+	t.Run("another", func(t *testing.T) { Record(t, New(t, nil), all).ExpectNone() })
+	gate.Release()
 }

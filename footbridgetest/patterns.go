@@ -1,9 +1,11 @@
 package footbridgetest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/footbridge-go/footbridge"
 	"github.com/footbridge-go/footbridge/internal/stanza"
@@ -23,7 +25,8 @@ import (
 // A pattern is followed by events that it matches and that it rejects, or by the error with
 // which it is refused: JSON pointer, byte offset and reason. A line that begins with white
 // space goes on with the line before it. A failure names file and line and explains the
-// verdict. That no file matches, and that a file is no such file, is a failure, too.
+// verdict. That no file matches, that a file has no stanza or lines that are none of these, and
+// that an event is not JSON, is a failure, too.
 func RunPatternFiles(t TB, fsys fs.FS, glob string) {
 	t.Helper()
 	names, err := fs.Glob(fsys, glob)
@@ -41,8 +44,10 @@ func RunPatternFiles(t TB, fsys fs.FS, glob string) {
 			continue
 		}
 		stanzas, err := stanza.Parse(name, string(text))
-		if err != nil {
-			t.Errorf("%v", err)
+		if err != nil { // of each line that is not in order
+			for _, line := range strings.Split(err.Error(), "\n") {
+				t.Errorf("%s", line)
+			}
 		}
 		for _, s := range stanzas {
 			runStanza(t, name, s)
@@ -64,6 +69,10 @@ func runStanza(t TB, name string, s stanza.Stanza) {
 		return
 	}
 	for _, e := range s.Events {
+		if !json.Valid([]byte(e.JSON)) { // which Match may not notice, since it looks no further than it must
+			t.Errorf("%s:%d: want JSON, got %s: %v", name, e.Line, e.JSON, json.Unmarshal([]byte(e.JSON), new(any)))
+			continue
+		}
 		matched, err := p.Match([]byte(e.JSON))
 		if err != nil || matched != e.Match {
 			want := map[bool]string{true: "match", false: "reject"}[e.Match]

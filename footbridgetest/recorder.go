@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,12 +13,14 @@ import (
 )
 
 // A Recorder is a handler that keeps what it gets, and never fails. [Record] and
-// [NewRecorder] make one. Its methods may be called by any number of goroutines.
+// [NewRecorder] make one. Target, Handle, Deliveries and Events may be called by any number
+// of goroutines, the others, which may fail the test at once, only by the test's own.
 type Recorder struct {
 	t       TB
 	bus     *footbridge.Bus
 	name    string              // in messages
 	pattern *footbridge.Pattern // of the rule that Record has put; nil: none
+	before  int                 // how many events were published before that
 
 	mu         sync.Mutex // guards the fields below
 	deliveries []footbridge.Delivery
@@ -27,8 +30,11 @@ type Recorder struct {
 
 var recorders atomic.Int64 // rules that Record has put
 
+const rulePrefix = "footbridgetest-" // of their names
+
 // Record puts a rule of its own on a bus and returns the recorder of the events that match
-// pattern.
+// pattern. An event that it alone matches does match a rule: with Options.Strict the bus
+// accepts it.
 func Record(t TB, bus *footbridge.Bus, pattern string) *Recorder {
 	t.Helper()
 	p, err := footbridge.Compile(pattern)
@@ -37,7 +43,10 @@ func Record(t TB, bus *footbridge.Bus, pattern string) *Recorder {
 	}
 	r := NewRecorder(t, bus)
 	r.name, r.pattern = "recorder of "+pattern, p
-	rule := footbridge.Rule{Name: fmt.Sprintf("footbridgetest-%d", recorders.Add(1)), Pattern: p, Targets: []footbridge.Target{r.Target("recorder")}}
+	if k, ok := allBooks.Load(bus); ok {
+		r.before = len(k.(*books).events())
+	}
+	rule := footbridge.Rule{Name: rulePrefix + strconv.FormatInt(recorders.Add(1), 10), Pattern: p, Targets: []footbridge.Target{r.Target("recorder")}}
 	if err := bus.PutRule(rule); err != nil {
 		t.Fatalf("footbridgetest: %v", err)
 	}
@@ -86,8 +95,8 @@ func (r *Recorder) Wait(n int) []footbridge.Event {
 	r.t.Helper()
 	ctx, cancel := patient(r.t)
 	defer cancel()
-	idle := make(chan error, 1)
-	go func() { idle <- r.bus.Wait(ctx) }()
+	buses, idle := ofTest(r.bus), make(chan error, 1)
+	go func() { idle <- waitAll(ctx, buses) }()
 	for {
 		r.mu.Lock()
 		got, grown := len(r.deliveries), r.grown
@@ -104,7 +113,7 @@ func (r *Recorder) Wait(n int) []footbridge.Event {
 			}
 			state := "the bus is idle"
 			if err != nil {
-				state = notIdle(ctx, r.bus)
+				state = notIdle(ctx, buses)
 			}
 			r.t.Fatalf("footbridgetest: %s: want %s, got %d, and %s%s%s", r.name, counted(n, "event"), len(events), state, listed("\n  got ", events), r.missed(len(events)))
 			return events
@@ -124,7 +133,10 @@ func (r *Recorder) missed(recorded int) string {
 		return "\n  no event was published"
 	}
 	if i := slices.IndexFunc(events, func(e footbridge.Event) bool { return matches(r.pattern, &e) }); i >= 0 {
-		return "\n  it was put too late for " + eventText(&events[i])
+		if i < r.before {
+			return "\n  it was put too late for " + eventText(&events[i])
+		}
+		return "\n  it matches " + eventText(&events[i]) + ", which was published to other rules alone"
 	}
 	return fmt.Sprintf("\n  none of %s published matches its pattern%s", counted(len(events), "event"), nearest(r.pattern, events, "\n    "))
 }
@@ -139,11 +151,13 @@ func (r *Recorder) Expect(patterns ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var events []footbridge.Event
+	var envelopes [][]byte
 	for _, d := range r.deliveries[r.expected:] {
 		events = append(events, d.Event)
+		envelopes = append(envelopes, envelope(&d.Event))
 	}
 	r.expected = len(r.deliveries)
-	pairs := pair(compiled, events)
+	pairs := pair(compiled, envelopes)
 	var left []footbridge.Event
 	for j := range events {
 		if !slices.Contains(pairs, j) {
@@ -151,10 +165,17 @@ func (r *Recorder) Expect(patterns ...string) {
 		}
 	}
 	var s strings.Builder
+	missing := 0
 	for i, p := range compiled {
-		if pairs[i] < 0 {
+		if pairs[i] >= 0 {
+			continue
+		}
+		if missing++; missing <= most {
 			fmt.Fprintf(&s, "\n  none is left for %s%s", p, nearest(p, left, "\n    "))
 		}
+	}
+	if missing > most {
+		fmt.Fprintf(&s, "\n  none is left for %s", counted(missing-most, "more pattern"))
 	}
 	s.WriteString(listed("\n  left over is ", left))
 	if s.Len() > 0 {
@@ -170,15 +191,19 @@ func (r *Recorder) ExpectNone(patterns ...string) {
 	waitIdle(r.t, r.bus)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var faults []string
 	for _, d := range r.deliveries[r.expected:] {
 		if len(compiled) == 0 {
-			r.t.Errorf("footbridgetest: %s: want no event, got %s", r.name, eventText(&d.Event))
+			faults = append(faults, fmt.Sprintf("want no event, got %s", eventText(&d.Event)))
 		}
 		for _, p := range compiled {
 			if matches(p, &d.Event) {
-				r.t.Errorf("footbridgetest: %s: want no event for %s, got %s", r.name, p, eventText(&d.Event))
+				faults = append(faults, fmt.Sprintf("want no event for %s, got %s", p, eventText(&d.Event)))
 			}
 		}
+	}
+	for _, fault := range shortened(faults, "want no event, got ") {
+		r.t.Errorf("footbridgetest: %s: %s", r.name, fault)
 	}
 }
 
@@ -186,24 +211,39 @@ func (r *Recorder) ExpectNone(patterns ...string) {
 // event's index, or -1.
 //
 // It looks for augmenting paths: a pattern takes an event from another that has an
-// alternative. So one that matches much does not take what another depends on.
-func pair(patterns []*footbridge.Pattern, events []footbridge.Event) []int {
+// alternative. So one that matches much does not take what another depends on. The events
+// are envelopes, since each is matched with each pattern.
+func pair(patterns []*footbridge.Pattern, events [][]byte) []int {
 	pairs := make([]int, len(patterns)) // event by pattern
 	owner := make([]int, len(events))   // pattern by event
-	for i := range pairs {
-		pairs[i] = -1
-	}
 	for j := range owner {
 		owner[j] = -1
 	}
+	can := make([][]int, len(patterns)) // events that a pattern matches
+	alike := make(map[string][]int)     // the same by text, since many patterns may be the same
+	for i, p := range patterns {
+		pairs[i] = -1
+		matched, known := alike[p.String()]
+		for j := 0; !known && j < len(events); j++ {
+			if ok, err := p.Match(events[j]); err == nil && ok {
+				matched = append(matched, j)
+			}
+		}
+		can[i], alike[p.String()] = matched, matched
+	}
 	var find func(i int, tried []bool) bool
 	find = func(i int, tried []bool) bool {
-		for j := range events {
-			if tried[j] || !matches(patterns[i], &events[j]) {
+		free := slices.IndexFunc(can[i], func(j int) bool { return owner[j] < 0 })
+		if free >= 0 {
+			pairs[i], owner[can[i][free]] = can[i][free], i
+			return true
+		}
+		for _, j := range can[i] {
+			if tried[j] {
 				continue
 			}
 			tried[j] = true
-			if owner[j] < 0 || find(owner[j], tried) {
+			if find(owner[j], tried) {
 				pairs[i], owner[j] = j, i
 				return true
 			}
@@ -216,11 +256,23 @@ func pair(patterns []*footbridge.Pattern, events []footbridge.Event) []int {
 	return pairs
 }
 
+// most is how many events or letters a failure lists.
+const most = 10
+
 // listed returns the events, each with a text before it.
 func listed(before string, events []footbridge.Event) string {
-	var s strings.Builder
+	var lines []string
 	for i := range events {
-		s.WriteString(before + eventText(&events[i]))
+		lines = append(lines, before+eventText(&events[i]))
 	}
-	return s.String()
+	return strings.Join(shortened(lines, before), "")
+}
+
+// shortened replaces what is behind the first lines of many by their number, with a text
+// before it.
+func shortened(lines []string, before string) []string {
+	if more := len(lines) - most; more > 0 {
+		return append(slices.Clone(lines[:most]), fmt.Sprintf("%s%d more", before, more))
+	}
+	return lines
 }

@@ -1,7 +1,6 @@
 package footbridgetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +19,8 @@ type suiteCase struct {
 	run  func(ctx context.Context) error
 }
 
-// runSuite runs cases one after the other. A panic fails its case.
+// runSuite runs cases one after the other. A panic fails its case, and so does a call that
+// does not return.
 func runSuite(t TB, what string, cases []suiteCase) {
 	t.Helper()
 	for _, c := range cases {
@@ -54,19 +54,57 @@ func together(n int, fn func(i int) error) error {
 	return fmt.Errorf("%d of %d calls failed: %w", len(errs), n, errs[0])
 }
 
-// suiteWait is how long a call may take whose context has ended.
+// suiteWait is how long a call may take whose context has ended, or ends.
 const suiteWait = 5 * time.Second
 
-// returns calls fn and waits for it no longer than suiteWait.
-func returns(fn func() error) error {
+var (
+	errHangs  = errors.New("has not returned")
+	errGoexit = errors.New("it has ended its goroutine, as FailNow does")
+)
+
+// returns calls fn, of which a failure speaks as what, and waits for it as long as an
+// expectation would.
+func returns(what string, fn func() error) error {
+	if inBubble() {
+		return returnsWithin(bubblePatience, what, fn)
+	}
+	return returnsWithin(patience, what, fn)
+}
+
+func returnsWithin(most time.Duration, what string, fn func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- contained(fn) }()
+	go func() {
+		err := errGoexit
+		defer func() { done <- err }()
+		err = contained(fn)
+	}()
+	limit := time.NewTimer(most)
+	defer limit.Stop()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(suiteWait):
-		return fmt.Errorf("it has not returned after %v", suiteWait)
+	case <-limit.C:
+		return fmt.Errorf("%s %w after %v", what, errHangs, most)
 	}
+}
+
+// valued is returns for a function with a value.
+func valued[T any](what string, fn func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	got := make(chan result, 1) // not a variable, since fn may go on
+	if err := returns(what, func() error {
+		value, err := fn()
+		got <- result{value, err}
+		return nil
+	}); err != nil {
+		var none T
+		return none, err
+	}
+	r := <-got
+	return r.value, r.err
 }
 
 // ended returns a context that has ended.
@@ -76,66 +114,9 @@ func ended(ctx context.Context) context.Context {
 	return ctx
 }
 
-// TestHandler tests what the interface [footbridge.Handler] promises: that h handles each of
-// the events, also when it comes again and when all come at once, that it changes none, and
-// that it heeds its context. The events are some that h is to handle without an error.
-// Run it with the race detector.
-func TestHandler(t TB, h footbridge.Handler, events ...footbridge.Event) {
-	t.Helper()
-	if len(events) == 0 {
-		t.Fatalf("footbridgetest: TestHandler: want events that the handler is to handle")
-	}
-	each := func(fn func(d footbridge.Delivery) error) error {
-		var errs []error
-		for i := range events {
-			if err := fn(deliveryOf(events[i])); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", eventText(&events[i]), err))
-			}
-		}
-		return errors.Join(errs...)
-	}
-	runSuite(t, "handler", []suiteCase{
-		{"it handles the events", "a delivery ends when the handler returns nil; else it is attempted again", func(ctx context.Context) error {
-			return each(func(d footbridge.Delivery) error { return h.Handle(ctx, d) })
-		}},
-		{"it handles an event that comes again", "delivery is at least once: an attempt that timed out may have done its work", func(ctx context.Context) error {
-			return each(func(d footbridge.Delivery) error {
-				d.Attempt = 2
-				return h.Handle(ctx, d)
-			})
-		}},
-		{"it does not change the event", "an event is shared by its publisher and all its targets", func(ctx context.Context) error {
-			return each(func(d footbridge.Delivery) error {
-				before := envelope(&d.Event)
-				resources := slices.Clone(d.Event.Resources)
-				_ = h.Handle(ctx, d)
-				if !bytes.Equal(before, envelope(&d.Event)) || !slices.Equal(resources, d.Event.Resources) {
-					return errors.New("it has changed the event")
-				}
-				return nil
-			})
-		}},
-		{"it may be called by several goroutines", "as many attempts run at once as the target's Concurrency says, 16 by default", func(ctx context.Context) error {
-			return together(8*len(events), func(i int) error { return h.Handle(ctx, deliveryOf(events[i%len(events)])) })
-		}},
-		{"it returns when its context ends", "a handler occupies its place until it returns, and Close waits for it", func(ctx context.Context) error {
-			err := returns(func() error {
-				_ = h.Handle(ended(ctx), deliveryOf(events[0])) // with or without an error
-				return nil
-			})
-			return err
-		}},
-	})
-}
-
-// deliveryOf returns a delivery of a copy of e.
-func deliveryOf(e footbridge.Event) footbridge.Delivery {
-	e.Detail, e.Resources = slices.Clone(e.Detail), slices.Clone(e.Resources)
-	return footbridge.Delivery{Event: e, Bus: footbridge.DefaultName, Rule: "rule", Target: "target", Attempt: 1, Accepted: time.Now()}
-}
-
 // TestRetryPolicy tests what the interface [footbridge.RetryPolicy] promises: that p is a
 // pure function that any number of goroutines may call, for early and late attempts alike.
+// Run it with the race detector: without it a policy that shares what it writes may pass.
 func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 	t.Helper()
 	attempts := suiteAttempts()
@@ -143,9 +124,11 @@ func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 		delay time.Duration
 		retry bool
 	}
-	ask := func(a footbridge.Attempt) answer {
-		delay, retry := p.Next(a)
-		return answer{delay, retry}
+	ask := func(a footbridge.Attempt) (answer, error) {
+		return valued("Next", func() (answer, error) {
+			delay, retry := p.Next(a)
+			return answer{delay, retry}, nil
+		})
 	}
 	first := make([]answer, len(attempts))
 	each := func(fn func(i int, a footbridge.Attempt) error) error {
@@ -157,15 +140,17 @@ func TestRetryPolicy(t TB, p footbridge.RetryPolicy) {
 		return nil
 	}
 	same := func(i int, a footbridge.Attempt) error {
-		if got := ask(a); got != first[i] {
+		got, err := ask(a)
+		if err == nil && got != first[i] {
 			return fmt.Errorf("it has answered %v, %v, and now answers %v, %v", first[i].delay, first[i].retry, got.delay, got.retry)
 		}
-		return nil
+		return err
 	}
 	runSuite(t, "retry policy", []suiteCase{
 		{"it answers for every attempt", "a policy that panics ends the retries of its delivery", func(context.Context) error {
-			return each(func(i int, a footbridge.Attempt) error {
-				return contained(func() error { first[i] = ask(a); return nil })
+			return each(func(i int, a footbridge.Attempt) (err error) {
+				first[i], err = ask(a)
+				return err
 			})
 		}},
 		{"it is a pure function", "one policy serves all deliveries, and who observes it must change nothing", func(context.Context) error {

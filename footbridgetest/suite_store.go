@@ -14,20 +14,22 @@ import (
 
 // TestStore tests what the interface [archive.Store] promises: that events are kept whole
 // and in order, that Read returns the range that it is asked for, as it is at that moment,
-// that Expire removes nothing that is younger, that contexts are heeded, and that any number
-// of goroutines may use a store. open returns a new, empty one, which TestStore closes if it
-// has a method Close() error.
+// that Expire removes nothing that is younger, that a context that has ended is heeded, and
+// that any number of goroutines may use a store. open returns a new, empty one, which
+// TestStore closes if it has a method Close() error. An event is whole if its time and the
+// bytes of its detail are the same. Run it with the race detector: without it a store that
+// does not lock may pass.
 func TestStore(t TB, open func() (archive.Store, error)) {
 	t.Helper()
 	on := func(run func(ctx context.Context, s archive.Store) error) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
-			s, err := open()
+			s, err := valued("opening a store", open)
 			if err != nil {
 				return err
 			}
-			err = run(ctx, s)
-			if c, ok := s.(io.Closer); ok {
-				err = errors.Join(err, c.Close())
+			err = run(ctx, limitedStore{s})
+			if c, ok := s.(io.Closer); ok && !errors.Is(err, errHangs) {
+				err = errors.Join(err, returns("Close", c.Close))
 			}
 			return err
 		}
@@ -37,37 +39,71 @@ func TestStore(t TB, open func() (archive.Store, error)) {
 		{"it returns a range, by the minute, and in a minute in the order of Append", "so the service replays", on(storeReadsRanges)},
 		{"a cursor does not change", "an archive goes on while a replay runs", on(storeReadsWhatIsThere)},
 		{"Expire keeps what was appended since", "an archive promises to keep an event for its whole retention", on(storeExpires)},
-		{"it heeds contexts, and keeps nothing of what it refuses", "after an error an archive appends the event again", on(storeHeedsContexts)},
+		{"it refuses what comes with a context that has ended, and keeps nothing of that", "after an error an archive appends the event again", on(storeHeedsContexts)},
 		{"several goroutines may use it", "events come at the same time, and replays read meanwhile", on(storeIsConcurrent)},
 	})
 }
+
+// A limitedStore is a store whose calls return, and those of its cursors.
+type limitedStore struct{ archive.Store }
+
+func (s limitedStore) Append(ctx context.Context, e footbridge.Event) error {
+	return returns("Append", func() error { return s.Store.Append(ctx, e) })
+}
+
+func (s limitedStore) Expire(ctx context.Context, before time.Time) error {
+	return returns("Expire", func() error { return s.Store.Expire(ctx, before) })
+}
+
+func (s limitedStore) Read(ctx context.Context, from, until time.Time) (archive.Cursor, error) {
+	c, err := valued("Read", func() (archive.Cursor, error) { return s.Store.Read(ctx, from, until) })
+	if err != nil {
+		return nil, err
+	}
+	return limitedCursor{c}, nil
+}
+
+type limitedCursor struct{ archive.Cursor }
+
+func (c limitedCursor) Next(ctx context.Context) (footbridge.Event, error) {
+	return valued("Next of a cursor", func() (footbridge.Event, error) { return c.Cursor.Next(ctx) })
+}
+
+func (c limitedCursor) Close() error { return returns("Close of a cursor", c.Cursor.Close) }
 
 // always is a range with every time that an event may have.
 var always = [2]time.Time{time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}
 
 func storeKeepsEvents(ctx context.Context, s archive.Store) error {
 	var want, got []kept
-	for i := range 3 {
+	for i := range wholeLetters {
 		e := letterOf(i).Event
 		e.Time = suiteTime.Add(time.Duration(i)*time.Minute + time.Nanosecond)
+		want = append(want, keptEvent(e))
 		if err := s.Append(ctx, e); err != nil {
 			return err
 		}
-		want = append(want, kept{"event " + e.ID, storedText(e)})
+		if keptEvent(e) != want[i] {
+			return errors.New("Append has changed the event, which its publisher and all its targets share")
+		}
 	}
 	events, err := readAll(ctx, s, always[0], always[1])
 	if err != nil {
 		return err
 	}
 	for _, e := range events {
-		got = append(got, kept{"event " + e.ID, storedText(e)})
+		got = append(got, keptEvent(e))
 	}
 	return sameKept(got, want)
 }
 
-// storedText is an event's envelope with its whole time.
-func storedText(e footbridge.Event) string {
-	return e.Time.UTC().Format(time.RFC3339Nano) + " " + string(envelope(&e))
+func keptEvent(e footbridge.Event) kept {
+	return kept{fmt.Sprintf("event %s of %s", e.ID, e.Time.UTC().Format("15:04")), wholeText(&e)}
+}
+
+// wholeText is an event's envelope with its whole time, and with the detail's own bytes.
+func wholeText(e *footbridge.Event) string {
+	return e.Time.UTC().Format(time.RFC3339Nano) + " " + string(envelope(e)) + " " + string(e.Detail)
 }
 
 func storeReadsRanges(ctx context.Context, s archive.Store) error {

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,22 +42,20 @@ var (
 // patient returns a context that ends with the test, or when an expectation has waited
 // long enough.
 func patient(t TB) (context.Context, context.CancelFunc) {
-	if inBubble(t) {
+	if inBubble() {
 		return context.WithTimeoutCause(t.Context(), bubblePatience, errBubblePatience)
 	}
 	return context.WithTimeoutCause(t.Context(), patience, errPatience)
 }
 
-// inBubble reports whether a test is in a bubble of testing/synctest, as far as it can be
-// known: there its method Deadline panics.
-func inBubble(t TB) (is bool) {
-	d, ok := t.(interface{ Deadline() (time.Time, bool) })
-	if !ok {
-		return true
-	}
-	defer func() { is = recover() != nil }()
-	d.Deadline()
-	return false
+// bubblesBegin is the time at which a bubble of testing/synctest begins.
+var bubblesBegin = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// inBubble reports whether its caller is in a bubble of testing/synctest. There time begins
+// in the year 2000; what takes a bubble twenty years is taken for the real time.
+func inBubble() bool {
+	now := time.Now()
+	return !now.Before(bubblesBegin) && now.Before(bubblesBegin.AddDate(20, 0, 0))
 }
 
 // why says why a context of patient has ended.
@@ -65,23 +66,105 @@ func why(ctx context.Context) string {
 	return "when the test ends"
 }
 
-// waitIdle waits until nothing on a bus is undecided, or fails the test and says what is.
+// waitIdle waits until nothing on the buses of a test is undecided, or fails the test and
+// says what is.
 func waitIdle(t TB, bus *footbridge.Bus) {
 	t.Helper()
+	notInHandler(t, bus)
 	ctx, cancel := patient(t)
 	defer cancel()
-	if bus.Wait(ctx) != nil {
-		t.Fatalf("footbridgetest: %s", notIdle(ctx, bus))
+	buses := ofTest(bus)
+	if waitAll(ctx, buses) != nil {
+		t.Fatalf("footbridgetest: %s", notIdle(ctx, buses))
 	}
 }
 
-// notIdle says why a bus is not idle for which a context of patient was too short.
-func notIdle(ctx context.Context, bus *footbridge.Bus) string {
-	s := fmt.Sprintf("the bus is not idle %s: %s", why(ctx), undecided(bus))
+// notInHandler fails the test, and the attempt that its caller is part of, if it is in a
+// handler. Of a bus's handlers, which are called again, it says so once.
+func notInHandler(t TB, bus *footbridge.Bus) {
+	t.Helper()
+	if !inHandler() {
+		return
+	}
+	if k, ok := allBooks.Load(bus); ok && k.(*books).toldInHandler.Swap(true) {
+		runtime.Goexit()
+	}
+	t.Fatalf("footbridgetest: an expectation in a handler waits for that handler, and so for ever: it belongs in the test itself")
+}
+
+// inHandler reports whether its caller is called by a worker of a bus.
+func inHandler() bool {
+	var callers [128]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for {
+		frame, more := frames.Next()
+		if strings.HasPrefix(frame.Function, "github.com/footbridge-go/footbridge/internal/dispatch.") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// ofTest returns a bus and the others that New has made for the same test, which is not
+// over: what one of them has may be on its way to another.
+func ofTest(bus *footbridge.Bus) []*footbridge.Bus {
+	buses := []*footbridge.Bus{bus}
+	k, ok := allBooks.Load(bus)
+	if !ok {
+		return buses
+	}
+	for other, of := range allBooks.Range {
+		if other != bus && of.(*books).test == k.(*books).test {
+			buses = append(buses, other.(*footbridge.Bus))
+		}
+	}
+	slices.SortStableFunc(buses[1:], func(a, b *footbridge.Bus) int { return strings.Compare(a.Name(), b.Name()) })
+	return buses
+}
+
+// waitAll waits until all buses are idle at once: each has been idle, and meanwhile none
+// has accepted anything, as in [footbridge.Hub.Wait].
+func waitAll(ctx context.Context, buses []*footbridge.Bus) error {
+	for {
+		before := deliveries(buses)
+		for _, b := range buses {
+			if err := b.Wait(ctx); err != nil {
+				return err
+			}
+		}
+		if deliveries(buses) == before {
+			return nil
+		}
+	}
+}
+
+// deliveries returns how many the buses have accepted.
+func deliveries(buses []*footbridge.Bus) (n int64) {
+	for _, b := range buses {
+		n += b.Stats().Deliveries
+	}
+	return n
+}
+
+// notIdle says why buses are not idle for which a context of patient was too short: the
+// first that is not, by name if it is not the first of all.
+func notIdle(ctx context.Context, buses []*footbridge.Bus) string {
+	bus, which := buses[0], "the bus"
+	for _, b := range buses {
+		if b.Stats().Undecided > 0 {
+			if b != bus {
+				bus, which = b, "bus "+b.Name()+" of this test"
+			}
+			break
+		}
+	}
+	s := fmt.Sprintf("%s is not idle %s: %s", which, why(ctx), undecided(bus))
 	if context.Cause(ctx) == errPatience {
 		for _, t := range bus.Stats().Targets {
 			if t.Retrying > 0 {
-				return s + "\n  retries take their time here, and none in a bubble of testing/synctest; see also Options.Retry"
+				return s + "\n  retries, and letters that a DLQ has refused, take their time here, and none in a bubble of testing/synctest; see also Options.Retry"
 			}
 		}
 	}

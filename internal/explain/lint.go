@@ -25,6 +25,7 @@ const (
 	Covered        = "covered"          // another value of the list, or branch of the $or, takes all that this one does
 	AlwaysHolds    = "always-holds"     // the list takes every value
 	NumericString  = "numeric-string"   // a string of digits is no number
+	LiteralStar    = "literal-star"     // a * stands for itself
 	ValueAndFields = "value-and-fields" // a field is to have a value and fields
 )
 
@@ -102,7 +103,12 @@ func (l *linter) never(all []combination) {
 func (l *linter) replaced(top *branch, c combination) {
 	for _, b := range append([]*branch{top}, c.branches...) {
 		for _, f := range b.fields {
-			if by := c.fields[f.path]; by != f && l.once(f, by) {
+			by := c.fields[f.path]
+			switch {
+			case by == f || !l.once(f, by):
+			case by.pointer == f.pointer:
+				l.add(f.pointer, SetAgain, "the key %s comes twice here: the last one counts, and the two are not joined", f.keys[len(f.keys)-1])
+			default:
 				l.add(f.pointer, SetAgain, "%s is set again at %s, which counts instead of it: the two are not joined", f.path, by.pointer)
 			}
 		}

@@ -27,9 +27,22 @@ func (l *linter) values(f *field) {
 		if f.misledByDigits(v) {
 			l.add(at, NumericString, "this is a string, which no number matches; for the number write %s", v.text)
 		}
+		l.star(at, v)
 	}
 	l.dead[f] = empty == len(f.values)
 	l.covered(f)
+}
+
+// star looks for a * that is no wildcard.
+func (l *linter) star(at string, v value) {
+	switch {
+	case v.kind == '"' && v.text == "*":
+		l.add(at, LiteralStar, `this is the character *; for any value write {"exists":true}`)
+	case v.kind == '"' && strings.Contains(v.text, "*"):
+		l.add(at, LiteralStar, `here * stands for itself; for any text in its place write {"wildcard":%s}`, v.raw)
+	case v.kind == '{' && v.keys[0] == "prefix" && strings.HasSuffix(v.kids[0].text, "*"):
+		l.add(at, LiteralStar, "in a prefix * stands for itself; any text may follow without it")
+	}
 }
 
 // misledByDigits reports whether v is a string that looks like a number, where the event

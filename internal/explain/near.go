@@ -2,6 +2,7 @@ package explain
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -43,7 +44,25 @@ func distance(a, b string) int {
 	return row[len(y)]
 }
 
-// nearEnough returns the distance up to which a text is taken for a misspelt want.
+// isNear reports whether a value, at a distance from want, is taken for a misspelt want.
+// Less is enough than with names: short values, and those that differ in digits alone, such
+// as O-1001 and O-1002, are often near to each other and meant to differ.
+func isNear(want, got string, distance int) bool {
+	const short, share = 6, 6
+	n := utf8.RuneCountInString(want)
+	return n >= short && distance <= min(2, n/share) && withoutDigits(want) != withoutDigits(got)
+}
+
+func withoutDigits(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// nearEnough returns the distance up to which a name is taken for a misspelt want.
 func nearEnough(want string) int { return min(3, utf8.RuneCountInString(want)/3) }
 
 // Nearest returns the name that key is likely to be meant for, or "".

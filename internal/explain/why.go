@@ -95,7 +95,7 @@ func (x *explainer) element(t *Field, f *field, kept []*field, picks []*node) st
 	if array == nil {
 		return fmt.Sprintf("array consistency: %s, this elsewhere; one element of an array must have both", strings.Join(there, ", "))
 	}
-	return fmt.Sprintf("array consistency: of %s, %s, this in %s; one element must have both", array.where(nil), strings.Join(there, ", "), here.where(array))
+	return fmt.Sprintf("array consistency: of %s, %s, this in %s; one must have both", array.where(nil), strings.Join(there, ", "), here.where(array))
 }
 
 // apart returns the elements that a wanted value of t and a leaf are in, if these are
@@ -141,14 +141,35 @@ func (x *explainer) nothing(f *field) (Why, string) {
 		}
 		at = next
 	}
+	object := slices.ContainsFunc(at, func(n *node) bool { return n.object })
 	switch {
-	case slices.ContainsFunc(at, func(n *node) bool { return n.object }):
+	case object && inArray:
+		return NoValue, fmt.Sprintf("an array of objects, which has no value itself but fields: %s", fieldNames(at))
+	case object:
 		return NoValue, "an object, which has fields and no value"
 	case inArray:
 		return NoValue, "an array without a value"
 	default:
 		return NoValue, "an empty array, which has no value"
 	}
+}
+
+// fieldNames returns the names of the first few fields of nodes.
+func fieldNames(nodes []*node) string {
+	const most = 4
+	var names []string
+	for _, n := range nodes {
+		for _, name := range n.names {
+			switch {
+			case slices.Contains(names, name):
+			case len(names) == most:
+				return strings.Join(names, ", ") + ", …"
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // absent says of what lacks the key i of f that it does: a node, or all elements of arrays.
@@ -233,7 +254,7 @@ func whyNotText(want, raw, got string, n int) reason {
 	case strings.TrimSpace(want) == strings.TrimSpace(got):
 		return reason{Space, against("white space differs from", raw, want, got), 6, 0}
 	}
-	if d := distance(want, got); d <= nearEnough(want) {
+	if d := distance(want, got); isNear(want, got, d) {
 		return reason{Near, against("nearly", raw, want, got), nearRank, float64(d)}
 	}
 	r := closest(raw, n, math.Inf(1))
@@ -328,7 +349,7 @@ func whyNotAffix(name string, arg value, got string) reason {
 		}
 		return reason{Differs, "not in the network " + arg.text, 4, 0}
 	}
-	if d := distance(strings.ToLower(arg.text), strings.ToLower(got)); d <= nearEnough(arg.text) {
+	if d := distance(strings.ToLower(arg.text), strings.ToLower(got)); isNear(strings.ToLower(arg.text), strings.ToLower(got), d) {
 		return reason{Near, "nearly " + raw + " in any case", nearRank, float64(d)}
 	}
 	return reason{Differs, "another value than " + raw + " in any case", 3, 0}

@@ -12,13 +12,15 @@
 //
 // A pattern line opens a stanza; match and reject lines give events that it
 // matches and does not match; an error line, in place of these, gives the JSON
-// pointer, byte offset and reason with which the pattern is refused. A line that
-// begins with white space continues the line before it. Blank lines and lines that
+// pointer, byte offset and reason with which the pattern is refused. Spaces or tabs
+// follow the word. A line that begins with white space continues the line before it. Blank lines and lines that
 // begin with # are skipped.
 package stanza
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,22 +39,32 @@ type Event struct {
 	Match bool
 }
 
-// Parse parses a file's text. Errors begin with "name:line: ".
+// Parse parses a file's text. It returns all stanzas that are in order, and joins the
+// errors of all lines that are not, each with "name:line: " before it. A file without a
+// stanza is an error.
 func Parse(name, text string) ([]Stanza, error) {
 	var all []Stanza
+	var errs []error
+	fail := func(line int, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s:%d: "+format, append([]any{name, line}, args...)...))
+	}
+	bad := make(map[int]bool) // stanzas, by the line of their pattern, with a line that is not in order
 	for i, line := range join(strings.Split(text, "\n")) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		number := i + 1
-		word, rest, _ := strings.Cut(line, " ")
-		rest = strings.TrimSpace(rest)
+		word, rest := line, ""
+		if end := strings.IndexAny(line, " \t"); end >= 0 {
+			word, rest = line[:end], strings.TrimSpace(line[end:])
+		}
 		if word == "pattern" {
 			all = append(all, Stanza{Line: number, Pattern: rest})
 			continue
 		}
 		if len(all) == 0 {
-			return nil, fmt.Errorf("%s:%d: want a pattern line first, got %q", name, number, word)
+			fail(number, "want a pattern line first, got %q", word)
+			continue
 		}
 		s := &all[len(all)-1]
 		switch {
@@ -61,15 +73,21 @@ func Parse(name, text string) ([]Stanza, error) {
 		case word == "error" && s.Error == "" && rest != "":
 			s.Error = rest
 		default:
-			return nil, fmt.Errorf("%s:%d: want pattern, match, reject, or one error, got %q", name, number, word)
+			bad[s.Line] = true
+			fail(number, "want pattern, match, reject, or one error, got %q", word)
 		}
 	}
-	for _, s := range all {
-		if (s.Error != "") == (len(s.Events) > 0) {
-			return nil, fmt.Errorf("%s:%d: want either events or an error below a pattern", name, s.Line)
+	all = slices.DeleteFunc(all, func(s Stanza) bool {
+		whole := (s.Error != "") != (len(s.Events) > 0)
+		if !whole && !bad[s.Line] {
+			fail(s.Line, "want either events or an error below a pattern")
 		}
+		return !whole
+	})
+	if len(all)+len(errs) == 0 {
+		errs = []error{fmt.Errorf("%s: want a pattern, got none", name)}
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // join appends continuation lines to the line they continue, and leaves blank
