@@ -250,6 +250,7 @@ func set[T any](field, to *T) {
 	}
 }
 
+// deleteArchive deletes an archive and its events, also those that a replay has not come to.
 func (s *Server) deleteArchive(_ context.Context, in *archiveInput) (any, error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
@@ -263,5 +264,6 @@ func (s *Server) deleteArchive(_ context.Context, in *archiveInput) (any, error)
 		return nil, err
 	}
 	delete(s.archives, in.ArchiveName)
-	return nil, nil
+	// The bus's index knows the rule, and so the store, for some time yet.
+	return nil, a.store.Expire(context.Background(), time.Unix(lastSecond, 0))
 }

@@ -332,3 +332,16 @@ func TestReplaysAreBounded(t *testing.T) {
 		require.NoError(t, w.hub.Close(t.Context()))
 	})
 }
+
+// An archive that is deleted holds nothing, whoever still knows it.
+func TestDeletedArchivesHoldNothing(t *testing.T) {
+	w := newWorld(t, false)
+	defer w.close(t)
+	w.ok(t, "CreateArchive", `{"ArchiveName":"a","EventSourceArn":"`+eu+`event-bus/default"}`)
+	w.publish(t)
+	require.NoError(t, w.hub.Wait(t.Context()))
+	store := w.archives["a"].store
+	require.EqualValues(t, 1, store.Stats().Events)
+	w.ok(t, "DeleteArchive", `{"ArchiveName":"a"}`)
+	assert.Zero(t, store.Stats().Events)
+}
