@@ -139,9 +139,3 @@ func BenchmarkPublishers(b *testing.B) {
 		b.Fatalf("%+v", s)
 	}
 }
-
-func BenchmarkNewID(b *testing.B) {
-	for b.Loop() {
-		newID()
-	}
-}

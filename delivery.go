@@ -229,9 +229,7 @@ func (d *delivery) conclude(a *attempt, v *dispatch.Verdict) {
 	if recovered {
 		b.log.Info("footbridge: a target has recovered", d.logArgs("attempt", a.number)...)
 	}
-	if b.options.Observer.Attempted != nil {
-		call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.told(a), Duration: time.Since(a.start)})
-	}
+	call(b, b.options.Observer.Attempted, AttemptInfo{Delivery: d.told(a), Duration: time.Since(a.start)})
 }
 
 func (d *delivery) delivered(a *attempt) {

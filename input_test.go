@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/footbridge-go/footbridge/internal/facts"
+	"github.com/footbridge-go/footbridge/internal/uuid"
 )
 
 // received returns a target that keeps the payloads it receives.
@@ -282,7 +283,7 @@ func benchInput() (c *compiledInput, e Event) {
 	in := template(`{"order": <id>, "text": "<state> at <at>", "items": <items>, "none": <none>, "rule": <aws.events.rule-name>}`,
 		"id", "$.detail.id", "state", "$.detail.state", "at", "$.time", "items", "$.detail.items[*].sku", "none", "$.detail.none")
 	c, _ = in.compile("t")
-	return c, Event{ID: newID(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
+	return c, Event{ID: uuid.New(), Source: "shop", DetailType: "Order Placed", Time: time.Now(), Account: "1", Region: "r",
 		Detail: []byte(`{"id":"O-1","state":"placed","customer":{"name":"Anna Jones","mail":"anna@example.com"},"items":[{"sku":"a","n":1},{"sku":"b","n":2}]}`)}
 }
 

@@ -19,11 +19,7 @@ import (
 
 // Each fact of testdata/service/model.txt has a test of its name, which passes.
 func TestModel(t *testing.T) {
-	tests := make(map[string]func(*testing.T))
-	for name, test := range modelTests {
-		tests[name] = func(t *testing.T) { synctest.Test(t, test) }
-	}
-	facts.Run(t, "testdata/service/model.txt", tests)
+	facts.Run(t, "testdata/service/model.txt", modelTests)
 }
 
 // deliverTo puts a rule with that target on b, puts the entry, and closes b.

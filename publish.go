@@ -13,6 +13,7 @@ import (
 
 	"github.com/footbridge-go/footbridge/internal/dispatch"
 	"github.com/footbridge-go/footbridge/internal/match"
+	"github.com/footbridge-go/footbridge/internal/uuid"
 )
 
 // This file has what all that publish have in common: an event is checked, matched, and
@@ -77,7 +78,7 @@ func (b *Bus) tryPublish(ctx context.Context, a *accepted, p *publication) error
 // complete fills in what the publisher left to the bus.
 func (b *Bus) complete(e *Event, now time.Time) {
 	if e.ID == "" {
-		e.ID = newID()
+		e.ID = uuid.New()
 	}
 	if e.Time.IsZero() {
 		e.Time = now

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,11 +16,7 @@ import (
 
 // Each fact of testdata/service/archive.txt has a test of its name, which passes.
 func TestModel(t *testing.T) {
-	tests := make(map[string]func(*testing.T))
-	for name, test := range modelTests {
-		tests[name] = func(t *testing.T) { synctest.Test(t, test) }
-	}
-	facts.Run(t, "../testdata/service/archive.txt", tests)
+	facts.Run(t, "../testdata/service/archive.txt", modelTests)
 }
 
 // kept returns the IDs of the events that an archive with o keeps of those that are published.

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/facts"
 )
 
 var update = flag.Bool("update", false, "write the answers in testdata anew")
@@ -101,7 +102,7 @@ func (w *world) take() []string {
 	taken := w.received
 	w.received = nil
 	for i := range taken {
-		taken[i] = uuid.ReplaceAllString(taken[i], "ID")
+		taken[i] = anID.ReplaceAllString(taken[i], "ID")
 	}
 	slices.Sort(taken)
 	return taken
@@ -123,12 +124,9 @@ func (w *world) ask(operation, body string) (int, string) {
 }
 
 var (
-	uuid  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anID  = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	token = regexp.MustCompile(`"NextToken":"([^"]*)"`)
 )
-
-// origins are what an "origin" line may say.
-var origins = []string{"recorded against the service", "from the service's API model", "from its documentation", "ours"}
 
 // A session is a file of requests and answers on its way.
 type session struct {
@@ -188,13 +186,13 @@ func (s *session) play(file string, serves bool, part string) {
 		case line == "" || line[0] == '#':
 			s.lines = append(s.lines, line)
 		case word == "origin":
-			require.Contains(s, origins, rest, file)
+			require.Contains(s, facts.Origins, rest, file)
 			origin = true
 			s.lines = append(s.lines, line)
 		case word == "sleep":
 			d, err := time.ParseDuration(rest)
 			require.NoError(s, err)
-			time.Sleep(d)
+			<-time.After(d)
 			synctest.Wait()
 			s.lines = append(s.lines, line)
 		case word == "received":
@@ -230,7 +228,7 @@ func (s *session) answer(operation, body string) string {
 		s.token = m[1]
 		answer = strings.Replace(answer, m[1], "TOKEN", 1)
 	}
-	answer = uuid.ReplaceAllString(answer, "ID")
+	answer = anID.ReplaceAllString(answer, "ID")
 	if status == http.StatusOK {
 		return "ok " + answer
 	}

@@ -76,7 +76,7 @@ func TestCLI(t *testing.T) {
 		if want == "" {
 			assert.Empty(t, string(stdout))
 		} else {
-			assert.JSONEq(t, want, uuid.ReplaceAllString(string(stdout), "ID"))
+			assert.JSONEq(t, want, anID.ReplaceAllString(string(stdout), "ID"))
 		}
 	}
 	ok(`{"RuleArn":"arn:aws:events:eu-west-1:123456789012:rule/r"}`,

@@ -3,7 +3,6 @@ package awsapi
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/footbridge-go/footbridge/internal/uuid"
 )
 
 // This file is the protocol: JSON over HTTP, with the operation's name in a header.
@@ -62,7 +63,7 @@ func hostOf(ctx context.Context) string {
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := requestID()
+	id := uuid.New()
 	w.Header().Set("X-Amzn-Requestid", id)
 	w.Header().Set("Content-Type", json11)
 	// A w that knows no deadlines, as in tests, needs none. Where the body is not read to its
@@ -174,12 +175,4 @@ func marshal(answer any) ([]byte, error) {
 		return nil, fmt.Errorf("awsapi: answer: %w", err)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// requestID returns a random UUID.
-func requestID() string {
-	var b [16]byte
-	rand.Read(b[:]) // which never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

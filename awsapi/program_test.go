@@ -168,18 +168,18 @@ func TestRulesThatTheProgramReplaces(t *testing.T) {
 		target := `{"Rule":"r","Targets":[{"Id":"f","Arn":"` + functions + `f"}]}`
 		w.ok(t, "PutRule", scheduled)
 		w.ok(t, "PutTargets", target)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		assert.Len(t, w.take(), 1)
 		require.NoError(t, bus.DisableRule("r"))
 		assert.Contains(t, w.ok(t, "DescribeRule", `{"Name":"r"}`), `"State":"DISABLED"`)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		assert.Zero(t, bus.Stats().Unmatched, "the schedule of a disabled rule publishes nothing")
 
 		var n atomic.Int32
 		require.NoError(t, bus.PutRule(footbridge.Rule{Name: "r", Pattern: shop, Targets: []footbridge.Target{count("f", &n)}}))
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		synctest.Wait()
 		assert.Zero(t, bus.Stats().Unmatched, "nor does that of one that is gone")
 		assert.NotContains(t, w.ok(t, "DescribeRule", `{"Name":"r"}`), "Schedule")
@@ -231,7 +231,7 @@ func TestDeletedBusesFinish(t *testing.T) {
 			w.ok(t, "DeleteEventBus", fmt.Sprintf(`{"Name":%q}`, name))
 			assert.Contains(t, w.refused(t, "DescribeEventBus", fmt.Sprintf(`{"Name":%q}`, name)), "does not exist")
 		}
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		assert.Empty(t, dlq.Letters())
 		w.close(t)
 		require.Len(t, dlq.Letters(), 1)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/facts"
 	"github.com/footbridge-go/footbridge/queue"
 )
 
@@ -70,11 +71,11 @@ func TestSQSAnswers(t *testing.T) {
 					switch {
 					case line == "" || line[0] == '#':
 					case word == "origin":
-						require.Contains(t, origins, rest)
+						require.Contains(t, facts.Origins, rest)
 					case word == "sleep":
 						d, err := time.ParseDuration(rest)
 						require.NoError(t, err)
-						time.Sleep(d)
+						<-time.After(d)
 					default:
 						lines = append(lines, s.answer(word, rest))
 						synctest.Wait() // for what events bring about
@@ -108,7 +109,7 @@ func (s *sqsSession) answer(operation, body string) string {
 		answer = strings.ReplaceAll(answer, r, fmt.Sprintf("H%d", i+1))
 	}
 	answer = envelopeDigest.ReplaceAllString(answer, `"MD5OfBody":"MD5"$1`)
-	answer = uuid.ReplaceAllString(answer, "ID")
+	answer = anID.ReplaceAllString(answer, "ID")
 	if recorder.Code == http.StatusOK {
 		return "ok " + answer
 	}
@@ -150,7 +151,7 @@ func TestSQSWaiting(t *testing.T) {
 		leave()
 		synctest.Wait()
 		assert.Equal(t, `200 {}`, <-left)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second)
 		_, err = q.Send(queue.Outgoing{Body: "a"})
 		require.NoError(t, err)
 		assert.Contains(t, <-first, `"Body":"a"`)

@@ -35,7 +35,7 @@ func TestSQSCLI(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(run("sqs", "receive-message", "--queue-url", url, "--wait-time-seconds", "20")), &got))
 	require.Len(t, got.Messages, 1)
 	assert.Equal(t, `{"version":"0","id":"ID","detail-type":"Order Placed","source":"shop","account":"123456789012","time":"2020-01-02T03:04:05Z",`+
-		`"region":"eu-west-1","resources":[],"detail":{"id":1}}`, uuid.ReplaceAllString(got.Messages[0].Body, "ID"))
+		`"region":"eu-west-1","resources":[],"detail":{"id":1}}`, anID.ReplaceAllString(got.Messages[0].Body, "ID"))
 	assert.Empty(t, run("sqs", "delete-message", "--queue-url", url, "--receipt-handle", got.Messages[0].ReceiptHandle))
 	assert.JSONEq(t, `{"Attributes":{"ApproximateNumberOfMessages":"0","ApproximateNumberOfMessagesNotVisible":"0"}}`,
 		run("sqs", "get-queue-attributes", "--queue-url", url, "--attribute-names", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"))

@@ -112,7 +112,7 @@ var failures = map[string]func(t *recordingTB){
 		Record(t, bus, all).ExpectNone()
 	},
 	"expect-not-idle-in-real-time": func(t *recordingTB) {
-		time.Sleep(time.Until(realTime))
+		<-time.After(time.Until(realTime))
 		bus := New(t, nil)
 		gate := &Gate{}
 		t.Cleanup(gate.Release)
@@ -241,7 +241,7 @@ var failures = map[string]func(t *recordingTB){
 		mustPublish(t, bus, order("1", `{}`))
 	},
 	"close-running": func(t *recordingTB) {
-		time.Sleep(time.Until(realTime))
+		<-time.After(time.Until(realTime))
 		bus := New(t, nil)
 		mustPut(t, bus, "orders", all, footbridge.Func("mail", stuck), footbridge.Target{ID: "gate", Handler: &Gate{}})
 		mustPublish(t, bus, order("1", `{}`))

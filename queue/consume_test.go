@@ -30,13 +30,13 @@ func TestConsume(t *testing.T) {
 				if m.Body == "bad" {
 					return assert.AnError
 				}
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				return nil
 			})
 		}()
 		send(t, q, queue.Outgoing{Body: "bad"})
 		send(t, q, queue.Outgoing{Body: "good"})
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		send(t, q, queue.Outgoing{Body: "good"})
 		synctest.Wait()
 		cancel()

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -153,9 +152,3 @@ func isToken(s string) bool {
 
 // sequence returns the sequence number of the nth message.
 func sequence(n uint64) string { return strconv.FormatUint(10_000_000_000_000_000_000+n, 10) }
-
-// newID returns a random UUID. An ID is no secret, so the generator is the runtime's.
-func newID() string {
-	hi, lo := rand.Uint64()&^0xf000|0x4000, rand.Uint64()&^(3<<62)|1<<63
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&0xffffffffffff)
-}

@@ -44,9 +44,9 @@ func TestMessageIsWhatWasSent(t *testing.T) {
 		attributes["b"].Binary[0] = 9 // the sender may use its own again
 		delete(attributes, "s")
 
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		first := receive(t, q, queue.ReceiveOptions{})[0]
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		m := receive(t, q, queue.ReceiveOptions{})[0]
 		assert.NotEqual(t, first.Receipt, m.Receipt)
 		m.Receipt = ""
@@ -159,7 +159,7 @@ func TestIdleQueueHasNothing(t *testing.T) {
 		go func() { _, _ = q.Receive(t.Context(), queue.ReceiveOptions{Wait: time.Second}) }()
 		synctest.Wait()
 		assert.True(t, q.HasTimer(), "somebody waits for them")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		assert.False(t, q.HasTimer())
 		assert.Equal(t, before, runtime.NumGoroutine())
@@ -177,7 +177,7 @@ func TestNothingIsKept(t *testing.T) {
 					require.NoError(t, q.Delete(m.Receipt))
 				}
 			}
-			time.Sleep(queue.DedupInterval)
+			<-time.After(queue.DedupInterval)
 			q.Stats()
 		}
 		heap := func() uint64 {
@@ -270,7 +270,7 @@ func TestBatches(t *testing.T) {
 		require.NoError(t, err)
 		assert.NoError(t, changed[0].Err)
 		assert.Equal(t, queue.CodeReceiptHandleIsInvalid, code(changed[1].Err))
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		assert.Equal(t, 1, q.Stats().InFlight)
 		deleted, err := q.DeleteBatch([]queue.ReceiptEntry{{ID: "a", Receipt: got[0].Receipt}, {ID: "b", Receipt: "none"}})
 		require.NoError(t, err)

@@ -86,7 +86,7 @@ func (s *script) print(line string) { fmt.Fprintf(&s.out, "> %s\n", line) }
 
 func (s *script) command(name string, args []string) {
 	if name == "sleep" {
-		time.Sleep(duration(args[0]))
+		<-time.After(duration(args[0]))
 		return
 	}
 	if name == "create" {

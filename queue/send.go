@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"maps"
 	"time"
+
+	"github.com/footbridge-go/footbridge/internal/uuid"
 )
 
 // An Outgoing is a message to send.
@@ -49,7 +51,7 @@ func (q *Queue) send(o Outgoing, now time.Time) (Sent, error) {
 		o.DedupID = hex.EncodeToString(sum[:])
 	}
 	m := &message{enqueued: now, Message: Message{
-		ID: newID(), Body: o.Body, Attributes: clone(o.Attributes), Group: o.Group, DedupID: o.DedupID, TraceHeader: o.TraceHeader, Sent: now,
+		ID: uuid.New(), Body: o.Body, Attributes: clone(o.Attributes), Group: o.Group, DedupID: o.DedupID, TraceHeader: o.TraceHeader, Sent: now,
 	}}
 	key := dedupKey{id: o.DedupID}
 	if q.settings.DedupPerGroup {

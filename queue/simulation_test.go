@@ -254,7 +254,7 @@ func (s *simulation) sleep(d time.Duration) {
 				}
 			}
 		}
-		time.Sleep(time.Until(next))
+		<-time.After(time.Until(next))
 		s.settle()
 	}
 }

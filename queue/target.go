@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/footbridge-go/footbridge"
+	"github.com/footbridge-go/footbridge/internal/uuid"
 )
 
 // Target returns a target that sends what it receives to the queue; with an Input, what that
@@ -82,7 +83,7 @@ func (d dlq) Send(_ context.Context, letter footbridge.DeadLetter) error {
 	}
 	if d.q.fifo {
 		out.Group = letter.Rule
-		out.DedupID = newID() // each letter counts
+		out.DedupID = uuid.New() // each letter counts
 	}
 	if _, err := d.q.Send(out); err != nil {
 		return footbridge.Permanent(err)

@@ -43,7 +43,7 @@ func TestWaitersAreNotOvertaken(t *testing.T) {
 			var both sync.WaitGroup
 			both.Go(func() { waiting = receive(t, q, queue.ReceiveOptions{Wait: 2 * time.Second}) })
 			both.Go(func() {
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				assert.Empty(t, receive(t, q, queue.ReceiveOptions{}))
 			})
 			synctest.Wait()

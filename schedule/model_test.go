@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,11 +15,7 @@ import (
 
 // Each fact of testdata/service/schedule.txt has a test of its name, which passes.
 func TestModel(t *testing.T) {
-	tests := make(map[string]func(*testing.T))
-	for name, test := range modelTests {
-		tests[name] = func(t *testing.T) { synctest.Test(t, test) }
-	}
-	facts.Run(t, "../testdata/service/schedule.txt", tests)
+	facts.Run(t, "../testdata/service/schedule.txt", modelTests)
 }
 
 // received returns what a target with that input receives of a rule r that fires once, on a

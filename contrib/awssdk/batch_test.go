@@ -159,7 +159,7 @@ func TestClientsThatBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer func()
 		b := &batcher[int]{maxSize: 1000, send: func(_ context.Context, entries []int) ([]error, error) {
-			time.Sleep(time.Second) // of the bubble, so that a batch forms
+			<-time.After(time.Second) // of the bubble, so that a batch forms
 			answer()
 			return make([]error, len(entries)), nil
 		}}
@@ -186,7 +186,7 @@ func TestRefusedRequestsAreSentApart(t *testing.T) {
 		var sent [][]int
 		b := &batcher[int]{maxSize: 1000, send: func(_ context.Context, entries []int) ([]error, error) {
 			sent = append(sent, entries)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			for _, e := range entries {
 				if e == 2 {
 					return nil, errRefused
@@ -289,7 +289,7 @@ func simulate(t *testing.T, r *rand.Rand) {
 			defer cancel()
 			results[i] = b.do(ctx, simulatedEntry{i, size}, size)
 		})
-		time.Sleep(time.Duration(intN(3)) * time.Millisecond)
+		<-time.After(time.Duration(intN(3)) * time.Millisecond)
 	}
 	wg.Wait()
 	synctest.Wait() // for requests that nobody waits for any more

@@ -137,15 +137,15 @@ func (w *wire) messages(t *testing.T) {
 
 	_, err = w.queues.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: url, ReceiptHandle: got[0].ReceiptHandle, VisibilityTimeout: 5})
 	require.NoError(t, err)
-	time.Sleep(5*time.Second - time.Millisecond)
+	<-time.After(5*time.Second - time.Millisecond)
 	assert.Empty(t, w.receive(t, url))
-	time.Sleep(time.Millisecond)
+	<-time.After(time.Millisecond)
 	got = w.receive(t, url)
 	require.Len(t, got, 1)
 	assert.Equal(t, "2", got[0].Attributes["ApproximateReceiveCount"])
 	_, err = w.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: got[0].ReceiptHandle})
 	require.NoError(t, err)
-	time.Sleep(time.Hour)
+	<-time.After(time.Hour)
 	assert.Empty(t, w.receive(t, url))
 	_, err = w.queues.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: url, ReceiptHandle: aws.String("made up")})
 	var invalid *types.ReceiptHandleIsInvalid
@@ -187,7 +187,7 @@ func (w *wire) batches(t *testing.T) {
 	assert.Len(t, deleted.Successful, 1)
 	require.Len(t, deleted.Failed, 1)
 	assert.Equal(t, "b", *deleted.Failed[0].Id)
-	time.Sleep(10 * time.Minute)
+	<-time.After(10 * time.Minute)
 	assert.Equal(t, []string{"1"}, bodiesOf(w.receive(t, url)))
 }
 
@@ -206,7 +206,7 @@ func TestLongPolling(t *testing.T) {
 		assert.Equal(t, 20*time.Second, after)
 		var sending sync.WaitGroup
 		sending.Go(func() {
-			time.Sleep(7 * time.Second)
+			<-time.After(7 * time.Second)
 			w.send(t, url, "at last")
 		})
 		got, after = poll()
@@ -224,7 +224,7 @@ func TestRedrive(t *testing.T) {
 		w.send(t, url, "poison")
 		for range 2 {
 			assert.Len(t, w.receive(t, url), 1)
-			time.Sleep(10 * time.Second)
+			<-time.After(10 * time.Second)
 		}
 		assert.Empty(t, w.receive(t, url))
 		got := w.receive(t, dead)
@@ -251,7 +251,7 @@ func TestRuleToQueues(t *testing.T) {
 		require.Empty(t, put.FailedEntries)
 		_, err = w.events.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{entry("shop", "Order", `{"n":1}`)}})
 		require.NoError(t, err)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		assert.Equal(t, []string{`{"n":1}`}, bodiesOf(w.receive(t, work)))
 		got := w.receive(t, dead)
 		require.Len(t, got, 1)

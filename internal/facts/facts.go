@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // A Fact is a line of a file.
@@ -25,8 +26,8 @@ type Fact struct {
 	Text string // lines that continue it included, each behind a line break
 }
 
-// origins are what an "origin" line may say.
-var origins = []string{
+// Origins are what an "origin" line may say.
+var Origins = []string{
 	"recorded against the service",
 	"from the service's API model",
 	"from its documentation",
@@ -49,8 +50,8 @@ func Read(t testing.TB, path string) (all []Fact) {
 		case line[0] == ' ' && len(all) > 0:
 			all[len(all)-1].Text += "\n" + strings.TrimPrefix(line, "  ")
 		case word == "origin":
-			if origin = rest; !slices.Contains(origins, origin) {
-				t.Fatalf("%s: want one of the origins %q, got %q", at, origins, origin)
+			if origin = rest; !slices.Contains(Origins, origin) {
+				t.Fatalf("%s: want one of the Origins %q, got %q", at, Origins, origin)
 			}
 		case origin == "":
 			t.Fatalf("%s: want an origin first", at)
@@ -65,7 +66,8 @@ func Read(t testing.TB, path string) (all []Fact) {
 }
 
 // Run runs a test for each fact of a file of which every line is "fact NAME TEXT": that of
-// its name. A fact without a test is an error, and so is a test without a fact.
+// its name, in a bubble of its own. A fact without a test is an error, and so is a test
+// without a fact.
 func Run(t *testing.T, path string, tests map[string]func(t *testing.T)) {
 	t.Helper()
 	named := make(map[string]bool)
@@ -74,7 +76,7 @@ func Run(t *testing.T, path string, tests map[string]func(t *testing.T)) {
 		if test := tests[name]; f.Word != "fact" || text == "" || test == nil || named[name] {
 			t.Errorf("%s: want \"fact NAME TEXT\" with a test of that name, and each once, got %q", f.At, f.Word+" "+f.Text)
 		} else {
-			t.Run(name, test)
+			t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 		}
 		named[name] = true
 	}
